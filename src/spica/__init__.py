@@ -1,0 +1,44 @@
+"""Spica finds and counts wheat heads in photos of fields."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spica.boxes import Boxes as Boxes
+    from spica.detections import Detect as Detect
+    from spica.detections import Detections as Detections
+    from spica.detections import Image as Image
+    from spica.errors import SpicaError as SpicaError
+    from spica.images import read_image as read_image
+    from spica.labels.labelled import LabelledImage as LabelledImage
+    from spica.labels.labelled import Labels as Labels
+
+__version__ = "0.1.0"
+
+# Public names and where they live; loaded when first used, so that `import spica` stays fast.
+_HOMES = {
+    "Boxes": "spica.boxes",
+    "Detect": "spica.detections",
+    "Detections": "spica.detections",
+    "Image": "spica.detections",
+    "SpicaError": "spica.errors",
+    "read_image": "spica.images",
+    "LabelledImage": "spica.labels.labelled",
+    "Labels": "spica.labels.labelled",
+}
+
+__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604 - the keys are strings
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name when it is first used.
+
+    Raises:
+        AttributeError: if there is no such name.
+    """
+    if name not in _HOMES:
+        raise AttributeError(f"module 'spica' has no attribute {name!r}; it has {', '.join(sorted(_HOMES))}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

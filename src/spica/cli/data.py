@@ -1,0 +1,117 @@
+"""Commands for data sets: check, split, convert, render, download."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from spica.cli.terminal import console, fail, progress, say
+
+data = typer.Typer(
+    no_args_is_help=True, help="Check, split, convert, render and download data sets.", rich_markup_mode=None
+)
+
+_MEGA = 1_000_000
+_Data = typer.Argument(metavar="DATA", help="Folder of labelled photos: Kaggle, GWHD 2021, COCO or YOLO layout.")
+
+
+@data.command()
+def check(
+    folder: Annotated[Path, _Data],
+    *,
+    deep: Annotated[bool, typer.Option("--deep", help="Decode every photo, not only its header.")] = False,
+) -> None:
+    """List everything that is wrong with a data set; exit with 1 if there are errors."""
+    from spica.labels.folder import read_labels
+
+    labels, problems = read_labels(folder, deep=deep)
+    for problem in problems:
+        typer.echo(f"{problem.severity}: {problem.line()}")
+    errors = sum(problem.severity == "error" for problem in problems)
+    heads, empty = sum(image.heads for image in labels), sum(image.heads == 0 for image in labels)
+    sources = len({image.source for image in labels})
+    typer.echo(f"{len(labels):,} images ({empty:,} without heads), {heads:,} heads, {sources:,} sources")
+    if errors:
+        fail(f"{errors:,} errors, {len(problems) - errors:,} warnings")
+    typer.echo(f"no errors, {len(problems):,} warnings")
+
+
+@data.command()
+def split(
+    folder: Annotated[Path, _Data],
+    *,
+    out: Annotated[Path, typer.Option(help="CSV file for image_id and fold.")],
+    by: Annotated[Literal["source", "session", "random"], typer.Option(help="What stays together.")] = "source",
+    folds: Annotated[int, typer.Option(min=2, help="Number of folds.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
+) -> None:
+    """Divide images into folds for validation."""
+    from rich.table import Table
+
+    from spica.labels import folds as folding
+    from spica.labels.folder import read_labels
+
+    labels, problems = read_labels(folder)
+    _say_left_out(folder, sum(problem.severity == "error" for problem in problems))
+    parts = folding.split(labels, by, folds, seed)
+    folding.write_folds(out, parts)
+    images = {image.id: image for image in labels}
+    table = Table("fold", "images", "heads", "sources")
+    for number, part in enumerate(parts, start=1):
+        chosen = [images[name] for name in part]
+        sources = ", ".join(sorted({image.source for image in chosen}))
+        table.add_row(str(number), str(len(chosen)), str(sum(image.heads for image in chosen)), sources)
+    console().print(table)
+    if caution := folding.caution(by):
+        say(f"caution: {caution}")
+
+
+@data.command()
+def convert(
+    folder: Annotated[Path, _Data],
+    *,
+    to: Annotated[Literal["kaggle", "gwhd", "coco", "yolo"], typer.Option(help="Layout to write.")],
+    out: Annotated[Path, typer.Option(help="New folder.")],
+) -> None:
+    """Write a data set in another layout."""
+    from spica.labels.folder import read_labels, write_labels
+
+    labels, problems = read_labels(folder)
+    _say_left_out(folder, sum(problem.severity == "error" for problem in problems))
+    write_labels(labels, out, to)
+    typer.echo(f"{len(labels):,} images, {sum(image.heads for image in labels):,} heads: {out}")
+
+
+@data.command()
+def render(
+    *,
+    out: Annotated[Path, typer.Option(help="New folder, in Kaggle layout.")],
+    images: Annotated[int, typer.Option(min=1, help="Number of photos.")] = 10,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
+    side: Annotated[int, typer.Option(min=64, help="Width and height in pixels.")] = 1024,
+) -> None:
+    """Render photos of wheat fields with exact boxes."""
+    from spica.labels.fields import render_fields
+
+    labels = render_fields(out, images, seed, side=side)
+    typer.echo(f"{len(labels):,} images, {sum(image.heads for image in labels):,} heads: {out}")
+
+
+@data.command()
+def download(
+    name: Annotated[Literal["kaggle", "gwhd2021"], typer.Argument(metavar="kaggle|gwhd2021", help="Data set.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder to unpack it into.")],
+) -> None:
+    """Fetch a public data set."""
+    from spica.labels.download import download as fetch
+
+    with progress() as bar:
+        task = bar.add_task("megabytes", total=None)
+        fetch(name, out, lambda here, total: bar.update(task, completed=here // _MEGA, total=total // _MEGA or None))
+    typer.echo(f"{name}: {out}")
+
+
+def _say_left_out(folder: Path, errors: int) -> None:
+    if errors:
+        say(f"{folder}: {errors:,} errors, what they name is left out; see `spica data check {folder}`")

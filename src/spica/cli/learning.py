@@ -1,0 +1,72 @@
+"""Commands that teach a detector: train, and what it can be built from."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spica.cli.terminal import console, fail, needing_torch, progress, say, show
+
+if TYPE_CHECKING:
+    from spica.training.run import Progress
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="TOML file with the settings of a training.")],
+    *,
+    data: Annotated[Path, typer.Option(help="Folder of labelled photos: Kaggle, GWHD 2021, COCO or YOLO layout.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run: recipe, metrics, checkpoints, weights.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in the folder.")] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe: training.epochs=3."),
+    ] = None,
+) -> None:
+    """Train a detector by a recipe."""
+    with needing_torch():
+        from spica.training import run
+    with progress() as bar:
+        task = bar.add_task("training, %", total=100)
+
+        def tell(now: "Progress") -> None:
+            bar.update(task, completed=round(100 * now.done))
+            bar.console.print(_line(now), markup=False, highlight=False, soft_wrap=True)
+
+        evaluations, problems = run.train(recipe, data, out, resume=resume, settings=settings or [], tell=tell)
+    if problems:
+        say(f"{data}: {len(problems)} problem(s), see `spica data check {data}`")
+    for name, evaluation in evaluations.items():
+        typer.echo(f"\n{name}:")
+        show(evaluation)
+    typer.echo(f"written to {out}")
+
+
+def _line(now: "Progress") -> str:
+    """Return what a training tells as one line."""
+    if now.note:
+        return now.note
+    losses = ", ".join(f"{name} {value:.3f}" for name, value in now.losses.items())
+    return f"step {now.step}, {now.seconds / 60:.1f} min: {losses}; {now.rate:.1f} samples/s"
+
+
+def backbones(
+    pattern: Annotated[str, typer.Argument(metavar="PATTERN", help="Part of a name; * stands for anything.")] = "",
+    *,
+    details: Annotated[
+        bool, typer.Option("--details", help="Build each one: strides, parameters, licence of the weights; slow.")
+    ] = False,
+) -> None:
+    """List the backbones that a detector can be built on."""
+    with needing_torch():
+        from spica.model.backbones import list_backbones
+    from rich.table import Table
+
+    found = list_backbones(pattern, details=details)
+    if not found:
+        fail(f"error: no backbone is named like {pattern!r}; see them all by `spica backbones`")
+    names = [field.name for field in fields(found[0])]
+    table = Table(*names)
+    for backbone in found:
+        table.add_row(*("" if (value := getattr(backbone, name)) is None else str(value) for name in names))
+    console().print(table)

@@ -1,0 +1,109 @@
+"""How commands speak: results to the standard output; progress, warnings and one-line errors to the standard error."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from spica.errors import MissingExtraError, SpicaError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from spica.scoring.evaluation import Evaluation
+
+_FAILED = 1  # exit code: something that the user can mend
+_INTERRUPTED = 130  # exit code of shells after Ctrl-C: 128 + SIGINT
+_WIDE = 200  # columns of a table that goes into a file: enough for every column
+_LEARNING = frozenset({"torch", "torchvision", "timm", "safetensors", "accelerate", "pydantic"})
+
+
+class OneLineErrors(TyperGroup):
+    """Commands whose errors are one line: what was expected, what was found, what to do."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command.
+
+        Raises:
+            Exit: with 1 after an error that the user can mend, with 130 after Ctrl-C.
+        """
+        try:
+            return super().invoke(ctx)
+        except SpicaError as error:
+            say(f"error: {error}")
+            raise typer.Exit(_FAILED) from error
+        except KeyboardInterrupt as stop:
+            say("interrupted")
+            raise typer.Exit(_INTERRUPTED) from stop
+
+
+def say(text: str) -> None:
+    """Write one line to the standard error."""
+    typer.echo(" ".join(text.split("\n")), err=True)
+
+
+def fail(text: str) -> NoReturn:
+    """Say in one line what failed, and stop.
+
+    Raises:
+        Exit: always.
+    """
+    say(text)
+    raise typer.Exit(_FAILED)
+
+
+def misuse(text: str) -> NoReturn:
+    """Stop because options do not go together.
+
+    Raises:
+        BadParameter: always; it shows the usage and exits with 2.
+    """
+    raise typer.BadParameter(text)
+
+
+def console() -> "Console":
+    """Return the console for results: as wide as the terminal, and wide enough for every column if it is none."""
+    from rich.console import Console
+
+    here = Console()
+    return here if here.is_terminal else Console(width=_WIDE)
+
+
+def show(evaluation: "Evaluation") -> None:
+    """Print the tables of an evaluation."""
+    from spica.scoring.tables import count_table, score_table, worst_table
+
+    screen = console()
+    for table in (score_table(evaluation), count_table(evaluation), worst_table(evaluation)):
+        screen.print(table)
+
+
+def progress() -> "Progress":
+    """Return a progress bar on the standard error that goes away when done; lines only where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    here = Console(stderr=True)
+    return Progress(*columns, console=here, transient=True, disable=not here.is_terminal)
+
+
+@contextmanager
+def needing_torch() -> Iterator[None]:
+    """Turn a failed import of what learning needs into a line that says how to install it.
+
+    Raises:
+        MissingExtraError: if one of those packages is not installed.
+        ModuleNotFoundError: if anything else is missing.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _LEARNING:
+            raise
+        raise MissingExtraError(
+            f"{error.name} is not installed, this command needs it: pip install 'spica-wheat[train]'"
+        ) from error

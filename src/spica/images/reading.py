@@ -1,0 +1,211 @@
+"""Reading photos: one RGB array whatever the format, one ImageError whatever goes wrong."""
+
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image as Pillow
+from PIL import ImageOps
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from spica.detections import Image
+from spica.errors import ImageError
+
+# Pillow's own hard limit, 13,377 x 13,377: a file of a few kilobytes can claim more and fill the memory.
+MOST_PIXELS = 178_956_970
+
+_WARNS_FROM = MOST_PIXELS // 2  # pixels; from here on Pillow warns when it decodes a TIFF
+_ORIENTATION_TAG = 0x0112  # EXIF: 1 to 8, how the camera was held
+_TURNED = (5, 6, 7, 8)  # orientations that swap width and height
+_BITS_TAG, _PHOTOMETRIC_TAG, _WHITE_IS_ZERO = 258, 262, 0  # TIFF 6.0, baseline tags
+_PNG_METADATA = frozenset({b"eXIf", b"tEXt", b"zTXt", b"iTXt"})
+_EXPECTED = "expected a JPEG, PNG, TIFF, WebP, BMP or MPO photo"
+_filters = threading.Lock()
+
+_Reader: TypeAlias = Callable[[Any], ImageFile]
+
+
+def read_image(path: Path) -> Image:
+    """Return a photo as RGB, uint8, shape (height, width, 3), writable.
+
+    The format is told by the content: JPEG, PNG, TIFF, WebP, BMP or MPO; of several frames the first is read. The EXIF
+    orientation is applied. 16-bit values are divided by 257, so that 0 stays 0 and 65535 becomes 255 (Pillow keeps the
+    high byte of each where a 16-bit file has colours); 12-bit values likewise. Transparent parts become black, colour
+    profiles are ignored. Floating point, 32-bit and signed values are refused: their range is not declared.
+
+    Raises:
+        ImageError: if the file is missing, not a photo, damaged, larger than `MOST_PIXELS` or of a refused kind.
+    """
+    with _decoding(path) as image:
+        with _quiet_about_size(image):
+            image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        return _rgb(image, path)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Return width and height of a photo as `read_image` gives it, from the file's header.
+
+    Only a PNG with metadata behind its pixels is decoded: its orientation may stand there.
+
+    Raises:
+        ImageError: if the file is missing, not a photo, larger than `MOST_PIXELS`, or its header is damaged.
+    """
+    with _decoding(path) as image:
+        width, height = image.size
+        # Pillow has already swapped the size of a TIFF.
+        if not isinstance(image, TiffImageFile) and _exif(image).get(_ORIENTATION_TAG, 1) in _TURNED:
+            return height, width
+        return width, height
+
+
+def _exif(image: ImageFile) -> Pillow.Exif:
+    """Return the EXIF tags; `PngImageFile.getexif` itself decodes the pixels, whether it has to or not."""
+    if isinstance(image, PngImageFile) and not _has_metadata_behind(image):
+        return Pillow.Image.getexif(image)
+    return image.getexif()
+
+
+def _has_metadata_behind(image: PngImageFile) -> bool:
+    """Return whether a PNG file has text or EXIF chunks after its pixels.
+
+    Source: PNG specification, third edition, section 5.3, chunk layout.
+    """
+    stream: Any = image.fp
+    place, kind, behind = stream.tell(), b"", False
+    stream.seek(8)  # the signature
+    while len(head := stream.read(8)) == 8 and kind != b"IEND":
+        behind |= kind == b"IDAT"
+        kind = head[4:]
+        if behind and kind in _PNG_METADATA:
+            break
+        stream.seek(int.from_bytes(head[:4]) + 4, os.SEEK_CUR)  # the data and its checksum
+    stream.seek(place)  # where Pillow wants to go on
+    return behind and kind in _PNG_METADATA
+
+
+@contextmanager
+def _decoding(path: Path) -> Iterator[ImageFile]:
+    """Open a photo and turn whatever Pillow raises on it into an ImageError.
+
+    Raises:
+        ImageError: if the file cannot be opened, or its content not be decoded.
+    """
+    try:
+        if path.is_dir():
+            raise ImageError(f"{path}: is a folder, {_EXPECTED}; name the photos in it")
+        if path.exists() and not path.is_file():
+            raise ImageError(f"{path}: is not a file, {_EXPECTED}; a pipe or device cannot be read")
+        with path.open("rb") as stream:
+            reader = _reader(stream.read(16), path)
+            stream.seek(0)
+            image = reader(stream)
+            _check_size(image.size, path)
+            yield image
+    except ImageError:
+        raise
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: there is no such file, {_EXPECTED}; check the path") from error
+    except PermissionError as error:
+        raise ImageError(f"{path}: may not be read ({error.strerror}); change its permissions") from error
+    except Pillow.DecompressionBombError as error:
+        raise ImageError(_too_large(path)) from error
+    except MemoryError as error:
+        raise ImageError(f"{path}: does not fit into memory; scale the photo down or cut it into parts") from error
+    # Damaged files make Pillow raise OSError, SyntaxError, ValueError, TypeError, IndexError, struct.error and others.
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise ImageError(
+            f"{path}: cannot be decoded ({reason}), expected a complete photo; copy it again or export it anew"
+        ) from error
+
+
+def _reader(start: bytes, path: Path) -> _Reader:
+    """Return the Pillow class for a file that begins with `start`.
+
+    The classes are called themselves, not through `PIL.Image.open`: that warns about sizes far below our limit, tries
+    more formats, and warnings can only be silenced for all threads at once.
+
+    Raises:
+        ImageError: if the file is empty or of another format.
+    """
+    if not start:
+        raise ImageError(f"{path}: is empty (0 bytes), {_EXPECTED}; copy it again")
+    if start.startswith(b"\xff\xd8\xff"):
+        return JpegImageFile  # an MPO is a JPEG with more frames behind it
+    if start.startswith(b"\x89PNG\r\n\x1a\n"):
+        return PngImageFile
+    if start.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return TiffImageFile
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return WebPImageFile
+    if start.startswith(b"BM"):
+        return BmpImageFile
+    raise ImageError(f"{path}: begins with {start[:8]!r}, {_EXPECTED}; convert it")
+
+
+def _check_size(size: tuple[int, int], path: Path) -> None:
+    """Refuse photos that would fill the memory.
+
+    Raises:
+        ImageError: if there are more pixels than `MOST_PIXELS`.
+    """
+    if size[0] * size[1] > MOST_PIXELS:
+        raise ImageError(_too_large(path, f"{size[0]} x {size[1]} pixels"))
+
+
+def _too_large(path: Path, found: str = "too many pixels") -> str:
+    return f"{path}: has {found}, expected at most {MOST_PIXELS:,} in all; scale it down or cut it into parts"
+
+
+@contextmanager
+def _quiet_about_size(image: ImageFile) -> Iterator[None]:
+    """Silence Pillow's warning about large TIFFs; one at a time, because filters belong to all threads."""
+    large = isinstance(image, TiffImageFile) and image.size[0] * image.size[1] > _WARNS_FROM
+    with _filters if large else nullcontext(), warnings.catch_warnings() if large else nullcontext():
+        if large:
+            warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
+        yield
+
+
+def _rgb(image: ImageFile, path: Path) -> Image:
+    """Return the pixels as RGB.
+
+    Raises:
+        ImageError: if the range of the values is not known.
+    """
+    if image.mode.startswith("I;16"):
+        return _rgb_from_16_bits(image)
+    if image.mode in {"I", "F"}:
+        kind = "floating point" if image.mode == "F" else "32-bit or signed"
+        raise ImageError(f"{path}: has {kind} values of unknown range, expected 8 or 16 bits; export it as such")
+    if not image.has_transparency_data:
+        return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+    black = Pillow.new("RGBA", image.size, (0, 0, 0, 255))
+    return np.array(Pillow.alpha_composite(black, image.convert("RGBA")).convert("RGB"))
+
+
+def _rgb_from_16_bits(image: ImageFile) -> Image:
+    """Return grey values of up to 16 bits as RGB, scaled linearly from the declared range to 0 to 255."""
+    grey = np.array(image).astype(np.uint32)
+    tags = image.tag_v2 if isinstance(image, TiffImageFile) else {}
+    bits = int(tags.get(_BITS_TAG, (16,))[0])
+    highest = 2**bits - 1
+    scaled: UInt8[np.ndarray, "h w"] = ((np.minimum(grey, highest) * 255 + highest // 2) // highest).astype(np.uint8)
+    if tags.get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO:
+        scaled = np.uint8(255) - scaled
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        scaled[grey == transparent] = 0
+    return np.repeat(scaled[:, :, None], 3, axis=2)

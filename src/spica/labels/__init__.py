@@ -1,0 +1,1 @@
+"""Labelled images: their value, their files, their audit, folds, synthetic fields and download."""

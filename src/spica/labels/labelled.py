@@ -1,0 +1,47 @@
+"""A labelled image: one photo, where it comes from, and the box of every head on it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from spica.boxes import Boxes, is_valid
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledImage:
+    """One photo and the boxes of its heads, possibly none.
+
+    `source` is the field or data set part that a photo comes from ("usask_1"); `session` a day or camera inside it.
+    Photos of one source look alike, so honest validation leaves whole sources out.
+
+    Raises:
+        ValueError: if the size is not positive, or a box is not finite, has no area or is not inside the image.
+    """
+
+    id: str
+    path: Path
+    width: int
+    height: int
+    boxes: Boxes
+    source: str = "unknown"
+    session: str = ""
+
+    def __post_init__(self) -> None:
+        boxes = np.array(self.boxes, dtype=np.float32).reshape(-1, 4)
+        if self.width <= 0 or self.height <= 0:
+            raise ValueError(f"{self.id}: size is {self.width} x {self.height}, expected > 0")
+        limits = np.array([self.width, self.height, self.width, self.height], dtype=np.float32)
+        if not (is_valid(boxes).all() and (boxes >= 0).all() and (boxes <= limits).all()):
+            raise ValueError(f"{self.id}: boxes must be finite, inside the image and have an area; audit them first")
+        boxes.flags.writeable = False
+        object.__setattr__(self, "boxes", boxes)
+
+    @property
+    def heads(self) -> int:
+        """Number of heads on the photo."""
+        return len(self.boxes)
+
+
+Labels: TypeAlias = tuple[LabelledImage, ...]

@@ -1,0 +1,117 @@
+"""Photos of a data set as files: found below a folder, and put into a folder under the name of their image."""
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from spica.errors import AnnotationError
+from spica.images import PHOTO_SUFFIXES
+from spica.labels.labelled import LabelledImage, Labels
+from spica.labels.problems import Place, Problem, error
+
+
+def photos_below(folder: Path) -> tuple[Path, ...]:
+    """Return every photo below `folder`, at any depth, sorted by name; hidden files are no photos."""
+    if not folder.is_dir():
+        return ()
+    return tuple(sorted(path for path in folder.rglob("*") if _is_photo(path)))
+
+
+def image_id(name: str | PurePosixPath) -> str:
+    """Return the id of a photo: its path in the photo folder, with "/" and without the ending.
+
+    >>> image_id("00333207f.jpg"), image_id("day 1/plot.3.png")
+    ('00333207f', 'day 1/plot.3')
+    """
+    path = PurePosixPath(name)
+    return path.with_suffix("").as_posix() if path.suffix.lower() in PHOTO_SUFFIXES else path.as_posix()
+
+
+@dataclass(frozen=True, slots=True)
+class Photos:
+    """The photos below a folder by their id; two that differ in the ending alone share one."""
+
+    folder: Path
+    by_id: Mapping[str, tuple[Path, ...]]
+
+    def path(self, name: str) -> Path:
+        """Return the photo with the id `name`, or where it was expected."""
+        return self.by_id[name][0] if name in self.by_id else self.folder / f"{name}.jpg"
+
+    def twins(self) -> tuple[Problem, ...]:
+        """Return an error for each id that two photos share, since no one can tell which one was labelled."""
+        return tuple(
+            error(
+                "two photos", Place(paths[0]), name, f"{paths[1].name} has the same id", "delete or rename one of them"
+            )
+            for name, paths in self.by_id.items()
+            if len(paths) > 1
+        )
+
+
+def find_photos(folder: Path) -> Photos:
+    """Return the photos below `folder`."""
+    found: dict[str, tuple[Path, ...]] = {}
+    for path in photos_below(folder):
+        name = image_id(path.relative_to(folder).as_posix())
+        found[name] = (*found.get(name, ()), path)
+    return Photos(folder, found)
+
+
+def photo_names(labels: Labels) -> tuple[str, ...]:
+    """Return for each image the name of its photo in a data set: its id and the ending of its file.
+
+    Raises:
+        AnnotationError: if an id cannot be a file name, or two images have the same.
+    """
+    names = tuple(_photo_name(image) for image in labels)
+    _refuse_twins(image.id for image in labels)
+    return names
+
+
+def put_photos(labels: Labels, folder: Path) -> tuple[str, ...]:
+    """Put the photos of `labels` into `folder` and return their names in it.
+
+    A photo becomes a hard link, which takes no space; where links are impossible (another disk), a copy.
+
+    Raises:
+        AnnotationError: if an id cannot be a file name, or two images have the same.
+    """
+    names = photo_names(labels)
+    for image, name in zip(labels, names, strict=True):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(image.path.resolve(), target)
+        except FileNotFoundError as absent:
+            raise AnnotationError(f"{image.path}: the photo of {image.id} is missing; put it back") from absent
+        except OSError:
+            shutil.copyfile(image.path, target)
+    return names
+
+
+def _is_photo(path: Path) -> bool:
+    return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def _photo_name(image: LabelledImage) -> str:
+    suffix = image.path.suffix
+    path = PurePosixPath(image.id)
+    odd = any(ord(letter) < 32 for letter in image.id) or any(letter in image.id for letter in '\\:*?"<>|')
+    if odd or path.as_posix() != image.id or path.is_absolute() or any(part in {"", ".", ".."} for part in path.parts):
+        raise AnnotationError(f"image id {image.id!r} cannot be the name of a file; give the photo another name")
+    if not path.parts or path.name.startswith("."):
+        raise AnnotationError(f"image id {image.id!r} is empty or begins with a dot; give the photo another name")
+    if suffix.lower() not in PHOTO_SUFFIXES:
+        raise AnnotationError(f"{image.path}: a photo ends in {', '.join(sorted(PHOTO_SUFFIXES))}; rename the file")
+    return image.id + suffix
+
+
+def _refuse_twins(ids: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in ids:
+        if name in seen:
+            raise AnnotationError(f"two images have the id {name!r}, expected different ones; leave one out")
+        seen.add(name)

@@ -1,0 +1,108 @@
+"""CSV files of labels: rows by column name, where one broken row costs that row alone."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from spica.errors import AnnotationError
+from spica.images import write_atomically
+from spica.labels.problems import Place, Problem, error
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of a CSV file that could be read, each with its place, and the problems of the others."""
+
+    file: Path
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Place, Mapping[str, str]], ...]
+    problems: tuple[Problem, ...]
+
+
+def read_table(file: Path, required: Sequence[str]) -> Table:
+    """Return the rows of a CSV file with the columns `required`; further columns are kept.
+
+    Every line is a row of its own, so an unclosed quote does not swallow the rest of the file. Empty lines are skipped.
+
+    Raises:
+        AnnotationError: if the file cannot be read, is empty, or lacks a column.
+    """
+    lines = read_text(file).split("\n")
+    columns = _header(file, lines[0], required)
+    rows: list[tuple[Place, Mapping[str, str]]] = []
+    problems: list[Problem] = []
+    for number, line in enumerate(lines[1:], start=2):
+        if not line.strip():
+            continue
+        place = Place(file, number)
+        fields = _fields(place, line, len(columns))
+        if isinstance(fields, Problem):
+            problems.append(fields)
+        else:
+            rows.append((place, dict(zip(columns, fields, strict=True))))
+    return Table(file, columns, tuple(rows), tuple(problems))
+
+
+def read_text(file: Path) -> str:
+    r"""Return a text file with "\n" at every line's end; bytes that are not UTF-8 become lone surrogates.
+
+    Raises:
+        AnnotationError: if the file cannot be read or is UTF-16.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as broken:
+        raise AnnotationError(f"{file}: cannot be read ({broken.strerror}); check the name and the rights") from broken
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise AnnotationError(f"{file}: is UTF-16, expected UTF-8; save it as UTF-8")
+    text = content.decode("utf-8-sig", errors="surrogateescape")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def undecodable(text: str) -> bool:
+    """Return whether text from `read_text` was not UTF-8."""
+    return not text.isascii() and any("\udc80" <= letter <= "\udcff" for letter in text)
+
+
+def write_table(file: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV file atomically; fields with a comma or a quote are quoted.
+
+    Raises:
+        AnnotationError: if a field holds a line break, which a row of labels cannot.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        if any("\n" in str(field) or "\r" in str(field) for field in row):
+            raise AnnotationError(f"{file}: {row!r} holds a line break, expected one line; rename the source or photo")
+        writer.writerow(row)
+    write_atomically(file, text.getvalue().encode("utf-8"))
+
+
+def _header(file: Path, line: str, required: Sequence[str]) -> tuple[str, ...]:
+    columns = tuple(name.strip() for name in next(csv.reader([line]), []))
+    missing = [name for name in required if name not in columns]
+    if missing:
+        hint = "separate the columns by commas" if ";" in line or "\t" in line else "add or rename the columns"
+        expected, got = ", ".join(required), ", ".join(columns) or "an empty line"
+        raise AnnotationError(f"{file}, row 1: expected the columns {expected}, got {got}; {hint}")
+    if len(set(columns)) < len(columns):
+        raise AnnotationError(f"{file}, row 1: a column is there twice ({', '.join(columns)}); delete one")
+    return columns
+
+
+def _fields(place: Place, line: str, expected: int) -> list[str] | Problem:
+    first = line.split(",", 1)[0].strip('" ')[:40]  # best guess at the image of a row that cannot be read
+    if undecodable(line):
+        return error("encoding", place, "", "the row is not UTF-8", "save the file as UTF-8; the row is left out")
+    try:
+        fields = next(csv.reader([line], strict=True))
+    except csv.Error:
+        return error("quotes", place, first, "a quote is not closed or stands loose", "mend the row; it is left out")
+    if len(fields) != expected:
+        text = f"{len(fields)} fields, expected {expected}"
+        return error("fields", place, first, text, "put a field with commas in quotes; the row is left out")
+    return fields

@@ -1,0 +1,1 @@
+"""Model: Faster R-CNN assembled from torchvision's parts on any pretrained backbone. Needs torch."""

@@ -1,0 +1,126 @@
+"""Faster R-CNN: backbone -> feature maps -> region proposals -> pooled regions -> boxes and scores.
+
+Source: Ren et al., Faster R-CNN, NeurIPS 2015; the parts are torchvision's, how they are put together is ours.
+"""
+
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.roi_heads import RoIHeads
+from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
+
+from spica.errors import WeightsError
+from spica.model.backbones import build_body
+from spica.model.necks import build_neck
+from spica.model.regions import Anchors, RegionPooling
+from spica.model.settings import DetectorSettings, HeadSettings, ProposalSettings
+from spica.model.transfer import keep_frozen, prepare_transfer
+
+CLASSES = 2  # background, wheat head
+RPN_POSITIVES = 0.5  # half of the anchors that the loss looks at, as in the paper
+BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # scale of the regression targets, as in the paper's code
+
+Targets: TypeAlias = list[dict[str, Tensor]]
+
+
+class Detector(nn.Module):
+    """A Faster R-CNN on one backbone.
+
+    Photos come as a batch (n, 3, height, width) of float32 in [0, 1], each in its top left corner, with its own size.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, settings: DetectorSettings, *, pretrained: bool = True) -> None:
+        super().__init__()
+        self.settings = settings
+        self.body = build_body(settings.backbone, settings.neck.strides, pretrained=pretrained)
+        prepare_transfer(self.body, settings.backbone, pretrained=pretrained)
+        self.neck = build_neck(settings.neck, self.body.levels)
+        levels = self.neck.levels
+        self.proposals = _proposal_network(settings.proposals, Anchors(settings.anchors, levels), levels[0].channels)
+        self.regions = _region_heads(settings.head, RegionPooling(settings.pooling, levels), levels[0].channels)
+        origin = self.body.origin
+        self.register_buffer("mean", torch.tensor(origin.mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(origin.std).view(1, 3, 1, 1))
+
+    def losses(self, photos: Tensor, targets: Targets) -> dict[str, Tensor]:
+        """Return the four losses; a target has `boxes` (n, 4) in pixels of the batch and `labels` (n,), all 1."""
+        return self(photos, [tuple(photos.shape[-2:])] * len(photos), targets)  # type: ignore[no-any-return]
+
+    def forward(
+        self, photos: Tensor, sizes: list[tuple[int, int]], targets: Targets | None = None
+    ) -> dict[str, Tensor] | list[dict[str, Tensor]]:
+        """Return losses when training, else for each photo its `boxes`, `labels` and `scores`.
+
+        Raises:
+            WeightsError: if photos or feature maps hold numbers that are not finite.
+        """
+        maps = self.neck(self.body((photos - self.mean) / self.std))
+        if not self.training:
+            self._require_finite(photos, maps)
+        features = {str(index): grid for index, grid in enumerate(maps)}
+        proposals, proposal_losses = self.proposals(ImageList(photos, sizes), features, targets)
+        found, region_losses = self.regions(features, proposals, sizes, targets)
+        return {**proposal_losses, **region_losses} if self.training else found
+
+    def train(self, mode: bool = True) -> "Detector":  # noqa: FBT001, FBT002 - torch's own signature
+        """Set the mode; frozen normalisation stays in evaluation mode."""
+        super().train(mode)
+        keep_frozen(self.body)
+        return self
+
+    def _require_finite(self, photos: Tensor, maps: list[Tensor]) -> None:
+        # A single NaN gives no boxes and no error, that is "0 heads": so it is looked for.
+        if all(bool(torch.isfinite(grid.sum())) for grid in maps):
+            return
+        require_finite_weights(self)
+        if not torch.isfinite(photos).all():
+            raise WeightsError("the photo holds pixels that are not finite, expected [0, 1]")
+        raise WeightsError("the backbone's feature maps overflow; use float32, or other weights")
+
+
+def require_finite_weights(module: nn.Module) -> None:
+    """Do nothing if every weight is finite.
+
+    Raises:
+        WeightsError: naming the first weight that is not.
+    """
+    for name, weight in module.state_dict().items():
+        if not torch.isfinite(weight).all():
+            raise WeightsError(f"weight {name} holds numbers that are not finite; the weights are broken: train again")
+
+
+def _proposal_network(settings: ProposalSettings, anchors: Anchors, channels: int) -> RegionProposalNetwork:
+    return RegionProposalNetwork(
+        anchors,
+        RPNHead(channels, anchors.num_anchors_per_location()[0]),
+        fg_iou_thresh=settings.head_iou,
+        bg_iou_thresh=settings.background_iou,
+        batch_size_per_image=settings.samples,
+        positive_fraction=RPN_POSITIVES,
+        pre_nms_top_n={"training": settings.before_suppression, "testing": settings.before_suppression},
+        post_nms_top_n={"training": settings.train, "testing": settings.detect},
+        nms_thresh=settings.suppression_iou,
+    )
+
+
+def _region_heads(settings: HeadSettings, pooling: RegionPooling, channels: int) -> RoIHeads:
+    inputs = channels * pooling.settings.side**2
+    return RoIHeads(
+        pooling,
+        TwoMLPHead(inputs, settings.channels),
+        FastRCNNPredictor(settings.channels, CLASSES),
+        fg_iou_thresh=settings.head_iou,
+        bg_iou_thresh=settings.head_iou,
+        batch_size_per_image=settings.samples,
+        positive_fraction=settings.head_fraction,
+        bbox_reg_weights=BOX_WEIGHTS,
+        score_thresh=settings.least_score,
+        nms_thresh=settings.suppression_iou,
+        detections_per_img=settings.most_boxes,
+    )

@@ -1,0 +1,127 @@
+"""Everything that shapes a detector, as named settings that a recipe can set and weights carry with them."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Rgb = tuple[float, float, float]
+
+
+class Settings(BaseModel):
+    """Frozen settings; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BackboneSettings(Settings):
+    """Which network makes the feature maps, where its weights come from, and how much of it learns."""
+
+    name: str = "torchvision/mobilenet_v2"
+    """`torchvision/NAME`, `timm/NAME`, `pretrainedmodels/NAME`, or `package.module:callable`."""
+    weights: str = "default"
+    """`default` (the library's own pretrained weights), `none`, or the path of a local file."""
+    mean: Rgb | None = None
+    """Mean of each channel, for pixels in [0, 1]; by default what the weights were trained with."""
+    std: Rgb | None = None
+    """Standard deviation of each channel, likewise."""
+    licence: str | None = None
+    """Licence of a local file of weights, to be recorded."""
+    transfer: str = "fine-tune"
+    """`fixed` (nothing learns), `fine-tune` (everything learns), or `from:STAGE` (STAGE and what follows learn)."""
+    batch_norm: Literal["frozen", "train", "folded"] = "frozen"
+    """Statistics and scale kept as they are, learnt further, or folded into the convolutions before them."""
+
+
+class NeckSettings(Settings):
+    """What stands between the backbone and the two heads."""
+
+    kind: Literal["single", "fpn"] = "fpn"
+    """`single`: the backbone's last map as it is; `fpn`: a feature pyramid."""
+    strides: tuple[int, ...] = (8, 16, 32)
+    """Strides of the pyramid's levels, fine to coarse; for `single` the one map's stride."""
+    channels: int = Field(default=128, ge=8)
+    """Channels of every level of the pyramid; `single` keeps the backbone's."""
+
+
+class AnchorSettings(Settings):
+    """The boxes that proposals start from, in pixels of the resized photo."""
+
+    sizes: tuple[tuple[float, ...], ...] = ((16, 24), (36, 54), (80, 120))
+    """Square roots of the areas, a tuple for each level."""
+    ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    """Height / width."""
+
+
+class ProposalSettings(Settings):
+    """The region proposal network."""
+
+    before_suppression: int = Field(default=1000, ge=1)
+    """Best anchors kept on each level."""
+    train: int = Field(default=512, ge=1)
+    """Proposals of a photo while training."""
+    detect: int = Field(default=300, ge=1)
+    """Proposals of a photo while detecting."""
+    suppression_iou: Fraction = 0.7
+    head_iou: Fraction = 0.7
+    """An anchor of at least this IoU with a head is a head."""
+    background_iou: Fraction = 0.3
+    """An anchor of less than this IoU with every head is background; those between do not count."""
+    samples: int = Field(default=256, ge=2)
+    """Anchors of a photo that the loss looks at, half of them heads where there are enough."""
+
+
+class PoolingSettings(Settings):
+    """How a proposal becomes a small square of features."""
+
+    kind: Literal["align", "pool"] = "align"
+    """RoIAlign or RoIPool."""
+    side: int = Field(default=7, ge=1)
+    sampling: int = Field(default=2, ge=1)
+    """Points for each cell and axis (RoIAlign)."""
+
+
+class HeadSettings(Settings):
+    """The R-CNN head: a box and a score for each proposal."""
+
+    channels: int = Field(default=256, ge=1)
+    """Width of the two fully connected layers."""
+    head_iou: Fraction = 0.5
+    """A proposal of at least this IoU with a head is a head."""
+    samples: int = Field(default=256, ge=1)
+    """Proposals of a photo that the loss looks at."""
+    head_fraction: Fraction = 0.25
+    """At most this part of them are heads."""
+    least_score: Fraction = 0.05
+    """Boxes below are not reported."""
+    suppression_iou: Fraction = 0.5
+    most_boxes: int = Field(default=1000, ge=1)
+    """Cap of the boxes of a photo."""
+
+
+class DetectorSettings(Settings):
+    """A whole Faster R-CNN."""
+
+    side: int = Field(default=512, ge=32)
+    """Photos are resized so that their longer side has this many pixels."""
+    backbone: BackboneSettings = BackboneSettings()
+    neck: NeckSettings = NeckSettings()
+    anchors: AnchorSettings = AnchorSettings()
+    proposals: ProposalSettings = ProposalSettings()
+    pooling: PoolingSettings = PoolingSettings()
+    head: HeadSettings = HeadSettings()
+
+    @model_validator(mode="after")
+    def _sizes_match_levels(self) -> "DetectorSettings":
+        levels = len(self.neck.strides)
+        if self.neck.kind == "single" and levels != 1:
+            raise ValueError(f"neck.strides has {levels} entries, expected 1 for a single map, such as [32]")
+        if tuple(sorted(set(self.neck.strides))) != self.neck.strides:
+            raise ValueError(f"neck.strides is {list(self.neck.strides)}, expected increasing strides")
+        if len(self.anchors.sizes) != levels:
+            raise ValueError(
+                f"anchors.sizes has {len(self.anchors.sizes)} entries, expected {levels}, one for each of neck.strides"
+            )
+        if len({len(sizes) for sizes in self.anchors.sizes}) != 1:
+            raise ValueError("anchors.sizes has levels of different length, expected the same number on each level")
+        return self

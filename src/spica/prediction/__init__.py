@@ -1,0 +1,1 @@
+"""Prediction: many photos through one detector into a result folder or a submission."""

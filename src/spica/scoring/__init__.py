@@ -1,0 +1,1 @@
+"""Scoring: matching, the competition score and its relatives, average precision, counting errors."""

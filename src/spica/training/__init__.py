@@ -1,0 +1,1 @@
+"""Training: from a recipe and labels to weights. Needs torch."""

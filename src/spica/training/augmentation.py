@@ -1,0 +1,162 @@
+"""Augmentation: training samples from photos and their boxes, each a pure function of a random generator."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from PIL import Image as Pillow
+from torch import Tensor
+from torchvision.transforms.v2 import functional as transforms
+
+from spica.model.photos import photo_tensor
+from spica.training.recipe import SampleSettings
+
+LEAST_VISIBLE = 0.3  # a head of which less is seen was not labelled in the data set, so it is not in samples either
+LEAST_SIDE = 2.0  # pixels; a sliver of a head teaches nothing
+GREY = 114  # what stands beside a photo that is smaller than the sample; the usual filling of mosaics
+BLUR_SIGMA = (0.3, 1.5)
+JPEG_QUALITY = (30, 91)
+MOSAIC_CENTRE = (0.3, 0.7)  # part of the side at which the four photos meet
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """A photo (3, height, width) as uint8 and its boxes (n, 4) as float32, in pixels."""
+
+    photo: Tensor
+    boxes: Tensor
+
+
+Pick: TypeAlias = Callable[[], Sample]
+
+
+def make_sample(
+    first: Sample, another: Pick, settings: SampleSettings, look: int, random: np.random.Generator
+) -> Sample:
+    """Return a training sample that begins with the photo `first`; `another` gives more photos for mosaic and mixup.
+
+    `look` is the longer side in pixels to which the detector resizes whole photos: zoom 1 is that scale.
+    """
+    sample = _arranged(first, another, settings, look, random)
+    if random.random() < settings.mixup:
+        sample = mixed(sample, _arranged(another(), another, settings, look, random))
+    return coloured(turned(sample, settings, random), settings, random)
+
+
+def crop(sample: Sample, size: tuple[int, int], scale: float, random: np.random.Generator) -> Sample:
+    """Return a random part of a photo, scaled, as (height, width) pixels; grey where the photo does not reach."""
+    height, width = sample.photo.shape[-2:]
+    window = [max(1, round(pixels / scale)) for pixels in size]
+    top, left = (
+        int(random.integers(min(0, room), max(0, room) + 1)) for room in (height - window[0], width - window[1])
+    )
+    photo = _window(sample.photo, top, left, window)
+    photo = transforms.resize(photo, list(size), antialias=True)
+    factors = torch.tensor([size[1] / window[1], size[0] / window[0]] * 2)
+    boxes = (sample.boxes - torch.tensor([left, top, left, top])) * factors
+    return Sample(photo, _visible(boxes, size))
+
+
+def mosaic(samples: list[Sample], settings: SampleSettings, look: int, random: np.random.Generator) -> Sample:
+    """Return four photos put together at a random point.
+
+    Source: Bochkovskiy et al., YOLOv4, 2020.
+    """
+    side = settings.side
+    x, y = (int(side * random.uniform(*MOSAIC_CENTRE)) for _ in range(2))
+    places = [(0, 0, y, x), (0, x, y, side - x), (y, 0, side - y, x), (y, x, side - y, side - x)]
+    photo, boxes = torch.empty(3, side, side, dtype=torch.uint8), []
+    for sample, (top, left, height, width) in zip(samples, places, strict=True):
+        part = crop(sample, (height, width), _scale(sample, settings, look, random), random)
+        photo[:, top : top + height, left : left + width] = part.photo
+        boxes.append(part.boxes + torch.tensor([left, top, left, top]))
+    return Sample(photo, torch.cat(boxes))
+
+
+def mixed(first: Sample, second: Sample) -> Sample:
+    """Return two photos of one size laid over each other in equal parts, with the boxes of both.
+
+    Source: Zhang et al., mixup, ICLR 2018; for detection Zhang et al., Bag of Freebies, 2019.
+    """
+    photo = (first.photo.to(torch.int16) + second.photo.to(torch.int16)).div(2, rounding_mode="floor").to(torch.uint8)
+    return Sample(photo, torch.cat([first.boxes, second.boxes]))
+
+
+def turned(sample: Sample, settings: SampleSettings, random: np.random.Generator) -> Sample:
+    """Return the sample mirrored and turned by quarters at random."""
+    photo, boxes = sample.photo, sample.boxes
+    side = photo.shape[-1]
+    if settings.flips and random.random() < 0.5:
+        photo = photo.flip(-1)
+        boxes = torch.stack([side - boxes[:, 2], boxes[:, 1], side - boxes[:, 0], boxes[:, 3]], dim=1)
+    if settings.flips and random.random() < 0.5:
+        photo = photo.flip(-2)
+        boxes = torch.stack([boxes[:, 0], side - boxes[:, 3], boxes[:, 2], side - boxes[:, 1]], dim=1)
+    if settings.quarter_turns and random.random() < 0.5:
+        photo, boxes = photo.transpose(-1, -2), boxes[:, [1, 0, 3, 2]]  # with the flips: all eight views
+    return Sample(photo, boxes)
+
+
+def coloured(sample: Sample, settings: SampleSettings, random: np.random.Generator) -> Sample:
+    """Return the sample with its colours, sharpness and compression changed at random; the boxes stay."""
+    photo = _tones(sample.photo, settings, random)
+    if settings.saturation:
+        photo = transforms.adjust_saturation(photo, random.uniform(1 - settings.saturation, 1 + settings.saturation))
+    if settings.hue:
+        photo = transforms.adjust_hue(photo, random.uniform(-settings.hue, settings.hue))
+    if random.random() < settings.blur:
+        sigma = random.uniform(*BLUR_SIGMA)
+        photo = transforms.gaussian_blur(photo, [2 * round(2 * sigma) + 1] * 2, [sigma] * 2)
+    if random.random() < settings.jpeg:
+        photo = _compressed(photo, int(random.integers(*JPEG_QUALITY)))
+    return Sample(photo.contiguous(), sample.boxes)
+
+
+def _compressed(photo: Tensor, quality: int) -> Tensor:
+    """Return the photo as JPEG makes it; through Pillow, since torchvision gives up its encoders."""
+    buffer = BytesIO()
+    Pillow.fromarray(photo.permute(1, 2, 0).contiguous().numpy()).save(buffer, "JPEG", quality=quality)
+    return photo_tensor(np.asarray(Pillow.open(buffer)))
+
+
+def _arranged(first: Sample, another: Pick, settings: SampleSettings, look: int, random: np.random.Generator) -> Sample:
+    if random.random() < settings.mosaic:
+        return mosaic([first, another(), another(), another()], settings, look, random)
+    return crop(first, (settings.side, settings.side), _scale(first, settings, look, random), random)
+
+
+def _scale(sample: Sample, settings: SampleSettings, look: int, random: np.random.Generator) -> float:
+    low, high = np.log(settings.zoom)
+    return look / max(sample.photo.shape[-2:]) * float(np.exp(random.uniform(low, high)))
+
+
+def _window(photo: Tensor, top: int, left: int, window: list[int]) -> Tensor:
+    height, width = photo.shape[-2:]
+    bottom, right = top + window[0], left + window[1]
+    inner = photo[:, max(0, top) : bottom, max(0, left) : right]
+    missing = [max(0, -left), max(0, -top), max(0, right - width), max(0, bottom - height)]
+    return transforms.pad(inner, missing, fill=[GREY]) if any(missing) else inner
+
+
+def _visible(boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the boxes cut at the sample's borders, without those of which too little is left."""
+    limits = torch.tensor([size[1], size[0]] * 2, dtype=boxes.dtype)
+    cut = torch.minimum(boxes.clamp(min=0), limits)
+    sides, before = cut[:, 2:] - cut[:, :2], boxes[:, 2:] - boxes[:, :2]
+    kept = (sides.prod(dim=1) >= LEAST_VISIBLE * before.prod(dim=1)) & (sides >= LEAST_SIDE).all(dim=1)
+    return cut[kept]
+
+
+def _tones(photo: Tensor, settings: SampleSettings, random: np.random.Generator) -> Tensor:
+    """Brightness, contrast and gains in one table for each channel: three times faster than one after the other."""
+    brightness = random.uniform(1 - settings.brightness, 1 + settings.brightness)
+    contrast = random.uniform(1 - settings.contrast, 1 + settings.contrast)
+    gains = random.uniform(1 - settings.gains, 1 + settings.gains, size=3)
+    middle = float(photo[:, ::8, ::8].float().mean())  # every 64th pixel is enough for a mean
+    levels = np.arange(256)
+    tables = [((levels * gain * brightness) - middle) * contrast + middle for gain in gains]
+    lookup = torch.from_numpy(np.clip(np.round(tables), 0, 255).astype(np.uint8))
+    return torch.stack([table[channel.int()] for table, channel in zip(lookup, photo, strict=True)])

@@ -1,0 +1,182 @@
+"""The recipe: one TOML file with every setting of a training."""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from spica.errors import RecipeError
+from spica.model.settings import DetectorSettings, Fraction, Settings
+
+
+class ValidationSettings(Settings):
+    """Which labelled photos are kept from training."""
+
+    sources: tuple[str, ...] = ()
+    """Whole sources held out: fields that the detector never sees. They choose nothing, they only judge."""
+    fraction: Fraction = 0.1
+    """Part of the other photos held out, of each source alike: chooses the best weights and the threshold."""
+    seed: int = 0
+
+
+class SampleSettings(Settings):
+    """How a training sample is made from photos: geometry first, then colour."""
+
+    side: int = Field(default=512, ge=32)
+    """Width and height of a sample in pixels."""
+    zoom: tuple[float, float] = (0.7, 1.4)
+    """Range of the scale, 1 being the scale at which the detector looks at whole photos."""
+    flips: bool = True
+    quarter_turns: bool = True
+    mosaic: Fraction = 0.0
+    """Probability that a sample is put together from four photos."""
+    mixup: Fraction = 0.0
+    """Probability that a sample is laid over another one, half transparent."""
+    brightness: Fraction = 0.3
+    """Largest relative change; likewise contrast, saturation and gains."""
+    contrast: Fraction = 0.3
+    saturation: Fraction = 0.3
+    hue: float = Field(default=0.0, ge=0, le=0.5)
+    """Largest turn of the colour circle."""
+    gains: Fraction = 0.1
+    """Each channel for itself: white balance."""
+    blur: Fraction = 0.0
+    """Probability of a Gaussian blur of 0.3 to 1.5 pixels."""
+    jpeg: Fraction = 0.0
+    """Probability of a compression with quality 30 to 90."""
+
+
+class OptimiserSettings(Settings):
+    """How weights follow their gradients."""
+
+    kind: Literal["adamw", "sgd"] = "adamw"
+    rate: float = Field(default=6e-4, gt=0)
+    """Learning rate after warm-up."""
+    backbone_rate: float = Field(default=1.0, gt=0)
+    """The backbone's learning rate, as a part of `rate`."""
+    weight_decay: float = Field(default=1e-3, ge=0)
+    """Of matrices and convolutions; biases and scales have none."""
+    momentum: Fraction = 0.9
+    """Of SGD."""
+    clip: float | None = Field(default=10.0, gt=0)
+    """Largest norm of the gradient."""
+
+
+class ScheduleSettings(Settings):
+    """How long, in which portions, and how the learning rate goes down."""
+
+    epochs: float | None = Field(default=None, gt=0)
+    minutes: float | None = Field(default=None, gt=0)
+    """Time budget; with both, whichever ends first."""
+    batch: int = Field(default=4, ge=1)
+    """Samples for each process and step."""
+    accumulate: int = Field(default=1, ge=1)
+    """Steps whose gradients are added up before the weights move."""
+    warmup_steps: int = Field(default=100, ge=0)
+    decay: Literal["cosine", "steps", "constant"] = "cosine"
+    step_epochs: float = Field(default=3.0, gt=0)
+    """With `steps`: the learning rate is multiplied by `step_factor` every so many epochs."""
+    step_factor: Fraction = 0.1
+
+    @model_validator(mode="after")
+    def _ends(self) -> "ScheduleSettings":
+        if self.epochs is None and self.minutes is None:
+            raise ValueError("schedule has neither epochs nor minutes, expected at least one of them")
+        return self
+
+
+class RunSettings(Settings):
+    """What does not change the model: the machine, and what is written when."""
+
+    seed: int = 0
+    averaging: Fraction = 0.998
+    """Decay of the moving average of the weights, which is what is evaluated and kept; 0 for none."""
+    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    device: str = "auto"
+    threads: int | None = Field(default=None, ge=1)
+    workers: int = Field(default=0, ge=0)
+    """Processes that prepare samples; 0 prepares them between the steps."""
+    cache_gigabytes: float = Field(default=4.0, ge=0)
+    """Memory for decoded photos."""
+    log_steps: int = Field(default=20, ge=1)
+    evaluate_steps: int = Field(default=500, ge=1)
+    evaluate_photos: int | None = Field(default=None, ge=1)
+    """Validation photos looked at while training; by default all."""
+    checkpoint_minutes: float = Field(default=5.0, ge=0)
+
+
+class Recipe(Settings):
+    """Every setting of a training run."""
+
+    detector: DetectorSettings = DetectorSettings()
+    validation: ValidationSettings = ValidationSettings()
+    sample: SampleSettings = SampleSettings()
+    optimiser: OptimiserSettings = OptimiserSettings()
+    schedule: ScheduleSettings = ScheduleSettings(epochs=10)
+    run: RunSettings = RunSettings()
+
+
+def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
+    """Return the recipe of a TOML file, with `key=value` settings put in place of its own.
+
+    Values are written as in TOML; a word without quotes is a text.
+
+    Raises:
+        RecipeError: for a file that is missing or not TOML, an unknown key, or a value that does not fit.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read ({error.strerror}); expected a recipe in TOML") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not valid TOML: {error}") from error
+    for setting in settings:
+        _put(content, setting)
+    return recipe_from(content, str(path))
+
+
+def recipe_from(content: dict[str, Any], name: str) -> Recipe:
+    """Return the recipe of nested settings; `name` says in errors where they come from.
+
+    Raises:
+        RecipeError: for an unknown key or a value that does not fit, all of them in one message.
+    """
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        lines = [_line(dict(problem)) for problem in error.errors(include_url=False)]
+        raise RecipeError(f"{name}: {'; '.join(lines)}") from error
+
+
+def _line(problem: dict[str, Any]) -> str:
+    place = tuple(str(part) for part in problem["loc"])
+    key = ".".join(place)
+    if problem["type"] == "extra_forbidden":
+        return f"unknown setting {key}; known are {', '.join(_known(place[:-1]))}"
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
+    return f"{key} is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _known(place: tuple[str, ...]) -> list[str]:
+    model: Any = Recipe
+    for part in place:
+        model = model.model_fields[part].annotation
+    return sorted(model.model_fields)
+
+
+def _put(content: dict[str, Any], setting: str) -> None:
+    key, equals, text = setting.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError(f"setting {setting!r}: expected key=value, such as schedule.epochs=20")
+    *tables, last = key.strip().split(".")
+    for table in tables:
+        content = content.setdefault(table, {})
+        if not isinstance(content, dict):
+            raise RecipeError(f"setting {setting!r}: {table} is a value, not a table of settings")
+    try:
+        content[last] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        content[last] = text.strip()

@@ -1,0 +1,430 @@
+"""Facts about the command line."""
+
+import json
+import os
+import subprocess
+import sys
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+import spica
+from spica.cli import app
+from spica.detections import Detections, Image
+from spica.errors import DownloadError, RecipeError, WeightsError
+from spica.images import write_image
+
+COMMANDS = ("predict", "evaluate", "train", "backbones", "data")
+HEADER = "image_id,width,height,bbox,source\n"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src"), "COLUMNS": "200"}
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+class TwoHeads:
+    """A detector that finds the same two heads on every photo."""
+
+    threshold = 0.5
+
+    def __call__(self, photo: Image) -> Detections:
+        rows = np.array([[2, 2, 12, 12], [20, 20, 30, 32]], dtype=np.float32)
+        return Detections(rows, np.array([0.9, 0.4], dtype=np.float32))
+
+
+def put_module(monkeypatch: pytest.MonkeyPatch, name: str, **content: object) -> None:
+    """Put a module of that name in the place of one that needs torch."""
+    module = types.ModuleType(name)
+    vars(module).update(content)
+    monkeypatch.setitem(sys.modules, name, module)
+    package, _, short = name.rpartition(".")
+    monkeypatch.setattr(import_module(package), short, module, raising=False)
+
+
+@pytest.fixture
+def weights(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Put a detector in the place of the one that needs torch; return the name of its weights."""
+
+    def load_detect(weights: Path, device: str = "auto") -> TwoHeads:
+        if weights.name != "two":
+            raise WeightsError(f"{weights}: no such weights file")
+        return TwoHeads()
+
+    put_module(monkeypatch, "spica.model.checkpoint", load_detect=load_detect)
+    return "two"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a", "b"):
+        write_image(folder / f"{name}.png", np.full((40, 40, 3), 90, dtype=np.uint8))
+    return folder
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """Return a data set of four photos of two sources, one head on each of three photos."""
+    folder = tmp_path / "data"
+    (folder / "train").mkdir(parents=True)
+    for name in ("a", "b", "c", "d"):
+        write_image(folder / "train" / f"{name}.jpg", np.full((40, 40, 3), 90, dtype=np.uint8))
+    lines = [f'{name},40,40,"[2, 2, 10, 10]",{source}\n' for name, source in (("a", "x"), ("b", "x"), ("c", "y"))]
+    (folder / "train.csv").write_text(HEADER + "".join(lines))
+    return folder
+
+
+# --- all commands
+
+
+def test_help_and_version_are_quick_and_load_nothing_heavy() -> None:
+    code = (
+        "import sys, time; start = time.process_time()\n"
+        "from spica.cli import app\n"
+        "try: app(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'torchvision', 'numpy', 'PIL', 'matplotlib', 'rich.table'} & sys.modules.keys()\n"
+        "print('heavy:', sorted(heavy), file=sys.stderr)\n"
+        "print(time.process_time() - start, file=sys.stderr)"
+    )
+    for argument in ("--help", "--version"):
+        done = python(code, argument)
+        heavy, seconds = done.stderr.splitlines()
+        assert heavy == "heavy: []"
+        assert float(seconds) < 1  # 0.15 s of processor time on an idle machine
+    assert done.stdout == f"spica {spica.__version__}\n"
+
+
+def test_help_lists_every_command() -> None:
+    result = run("--help")
+    assert result.exit_code == 0
+    assert all(command in result.stdout for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [*[(name,) for name in COMMANDS], *[("data", n) for n in ("check", "split", "convert", "render", "download")]],
+)
+def test_every_command_explains_itself_without_python_words(command: Sequence[str]) -> None:
+    result = run(*command, "--help")
+    assert result.exit_code == 0
+    assert "Raises" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("predictt",), ("predict",), ("train", "r.toml"), ("evaluate", "d"), ("data", "split", "d", "--by", "x")],
+)
+def test_misuse_exits_with_2(arguments: Sequence[str]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
+def test_missing_torch_is_one_line_that_says_how_to_install_it(tmp_path: Path) -> None:
+    code = (
+        "import sys; from importlib.abc import MetaPathFinder\n"
+        "class No(MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name.partition('.')[0] in ('torch', 'torchvision', 'timm'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, No())\n"
+        "from spica.cli import main; main()"
+    )
+    done = python(code, "predict", str(tmp_path), "--out", str(tmp_path / "out"), "--weights", "w")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: ")
+    assert "pip install 'spica-wheat[train]'" in done.stderr
+
+
+def test_interruption_is_one_line_and_exit_130(photos: Path, weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> Detections:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TwoHeads, "__call__", stop)
+    result = run("predict", photos, "--out", photos.parent / "out", "--weights", weights)
+    assert result.exit_code == 130
+    assert result.stderr == "interrupted\n"
+    assert list((photos.parent / "out").iterdir()) == []
+
+
+def test_a_bug_is_not_hidden_behind_a_line(photos: Path, weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bug(*_: object) -> Detections:
+        raise IndexError("bug")
+
+    monkeypatch.setattr(TwoHeads, "__call__", bug)
+    result = run("predict", photos, "--out", photos.parent / "out", "--weights", weights)
+    assert isinstance(result.exception, IndexError)
+
+
+# --- predict
+
+
+def test_predict_writes_a_result_folder_and_says_what_it_found(photos: Path, weights: str, tmp_path: Path) -> None:
+    result = run("predict", photos, "--out", tmp_path / "out", "--weights", weights)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("2 heads with a score of 0.5 or more on 2 photos")
+    assert (tmp_path / "out" / "pictures" / "a.png.jpg").is_file()
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["model"] == "two"
+
+
+def test_predict_takes_score_submission_and_no_pictures(photos: Path, weights: str, tmp_path: Path) -> None:
+    options = ("--score", 0.3, "--no-pictures", "--submission", tmp_path / "s.csv")
+    result = run("predict", photos / "a.png", "--out", tmp_path / "out", "--weights", weights, *options)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("2 heads")
+    assert not (tmp_path / "out" / "pictures").exists()
+    assert (tmp_path / "s.csv").read_text().splitlines()[1].startswith("a,")
+
+
+def test_predict_exits_with_1_if_a_photo_failed_and_names_it(photos: Path, weights: str, tmp_path: Path) -> None:
+    (photos / "[bad].jpg").write_text("no photo")
+    result = run("predict", photos, "--out", tmp_path / "out", "--weights", weights)
+    assert result.exit_code == 1
+    assert "[bad].jpg: " in result.stderr
+    assert "1 of 3 photos failed" in result.stderr
+    assert "2 heads" in result.stdout
+
+
+@pytest.mark.parametrize(("given", "said"), [("gone", "no such file"), ("empty", "no photo there")])
+def test_predict_without_photos_is_one_line(given: str, said: str, weights: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = run("predict", tmp_path / given, "--out", tmp_path / "out", "--weights", weights)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert said in result.stderr
+
+
+def test_weights_that_are_not_there_are_one_line(photos: Path, weights: str, tmp_path: Path) -> None:
+    result = run("predict", photos, "--out", tmp_path / "out", "--weights", "three")
+    assert (result.exit_code, result.stderr) == (1, "error: three: no such weights file\n")
+
+
+# --- evaluate
+
+
+def perfect(folder: Path, *names: str) -> Path:
+    """Write a submission with the head of each image, nothing on the fourth."""
+    rows = [f"{name},{'' if name == 'd' else '0.9 2 2 10 10'}\n" for name in names]
+    (folder / "submission.csv").write_text("image_id,PredictionString\n" + "".join(rows))
+    return folder / "submission.csv"
+
+
+def test_a_perfect_submission_scores_1(labelled: Path, tmp_path: Path) -> None:
+    result = run("evaluate", labelled, "--submission", perfect(tmp_path, *"abcd"), "--no-ap", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    assert "1.000" in result.stdout
+    evaluation = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert evaluation["overall"]["score"] == 1
+    assert evaluation["threshold"] == 0
+    assert len(list((tmp_path / "out").glob("*.png"))) == 3
+
+
+def test_weights_are_evaluated_at_their_own_threshold(labelled: Path, weights: str, tmp_path: Path) -> None:
+    result = run("evaluate", labelled, "--weights", weights, "--no-ap", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    evaluation = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert evaluation["threshold"] == 0.5
+    assert evaluation["overall"]["score"] == 0.75  # right on three photos, one head too many on the fourth
+    assert evaluation["overall"]["found"] == 4
+
+
+def test_images_sources_and_folds_restrict_an_evaluation(
+    labelled: Path, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spica.scoring.plots.write_plots", lambda *_: [])  # they take their time
+
+    def images(*options: object) -> int:
+        out = tmp_path / "out"
+        result = run("evaluate", labelled, "--weights", weights, "--no-ap", "--out", out, *options)
+        assert result.exit_code == 0, result.stderr
+        return int(json.loads((out / "evaluation.json").read_text())["overall"]["images"])
+
+    (tmp_path / "ids.txt").write_text("a\nd\n\n")
+    (tmp_path / "folds.csv").write_text("image_id,fold\na,1\nb,2\nc,2\nd,2\n")
+    assert images("--images", tmp_path / "ids.txt") == 2
+    assert images("--source", "x") == 2
+    assert images("--source", "x", "--source", "y") == 3
+    assert images("--images", tmp_path / "folds.csv") == 4
+    assert images("--images", tmp_path / "folds.csv", "--fold", 2) == 3
+    assert images("--images", tmp_path / "ids.txt", "--source", "x") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--source", "z"), "no image has the source 'z'; the labels have"),
+        (("--images", "ids.txt"), "image 'q' is not among the labels"),
+        (("--images", "gone.txt"), "cannot be read"),
+        (("--images", "folds.csv", "--fold", "9"), "there is no fold 9, expected 1 to 1"),
+        (("--rule", "own"), "rule 'own' is not known"),
+    ],
+)
+def test_what_is_not_there_is_one_line(
+    options: Sequence[str], said: str, labelled: Path, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("ids.txt").write_text("a\nq\n")
+    Path("folds.csv").write_text("image_id,fold\na,1\n")
+    result = run("evaluate", labelled, "--weights", weights, *options)
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("error: ")
+
+
+def test_a_submission_must_hold_every_labelled_image(labelled: Path, tmp_path: Path) -> None:
+    result = run("evaluate", labelled, "--submission", perfect(tmp_path, "a", "b", "q"))
+    assert result.exit_code == 1
+    assert "2 labelled image(s) are missing: c, d" in result.stderr
+    assert "1 image(s) are not labelled: q" in result.stderr
+
+
+def test_a_submission_may_hold_more_than_the_images_asked_for(labelled: Path, tmp_path: Path) -> None:
+    result = run("evaluate", labelled, "--submission", perfect(tmp_path, *"abcd"), "--source", "y", "--no-ap")
+    assert result.exit_code == 0, result.stderr
+
+
+def test_either_weights_or_a_submission(labelled: Path, weights: str, tmp_path: Path) -> None:
+    assert run("evaluate", labelled).exit_code == 2
+    assert run("evaluate", labelled, "--weights", weights, "--submission", tmp_path / "s.csv").exit_code == 2
+    assert run("evaluate", labelled, "--weights", weights, "--fold", 1).exit_code == 2
+
+
+# --- train, backbones
+
+
+@dataclass(frozen=True)
+class Now:
+    """What a training tells."""
+
+    step: int = 7
+    done: float = 0.5
+    seconds: float = 90.0
+    losses: dict[str, float] = field(default_factory=lambda: {"boxes": 0.25})
+    rate: float = 5.5
+    note: str = ""
+
+
+def test_train_hands_over_its_arguments_and_tells_how_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+
+    def train(
+        recipe: Path, data: Path, out: Path, *, resume: bool, settings: list[str], tell: Callable[[Now], None]
+    ) -> tuple[dict[str, object], list[object]]:
+        given.extend([recipe, data, out, resume, settings])
+        tell(Now())
+        tell(Now(note="step 7: score 0.5"))
+        return {}, []
+
+    put_module(monkeypatch, "spica.training.run", train=train)
+    options = ("--data", "d", "--out", "o", "--resume", "--set", "a=1", "--set", "b=2")
+    result = run("train", "r.toml", *options)
+    assert result.exit_code == 0, result.stderr
+    assert given == [Path("r.toml"), Path("d"), Path("o"), True, ["a=1", "b=2"]]
+    assert result.stderr == "step 7, 1.5 min: boxes 0.250; 5.5 samples/s\nstep 7: score 0.5\n"
+
+
+def test_a_bad_recipe_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(*_: object, **__: object) -> None:
+        raise RecipeError("r.toml: unknown key 'epoch',\ndid you mean 'epochs'?")
+
+    put_module(monkeypatch, "spica.training.run", train=train)
+    result = run("train", "r.toml", "--data", "d", "--out", "o")
+    assert (result.exit_code, result.stderr) == (1, "error: r.toml: unknown key 'epoch', did you mean 'epochs'?\n")
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """What a list of backbones holds."""
+
+    name: str
+    licence: str | None
+
+
+def test_backbones_are_listed_in_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    def list_backbones(pattern: str, *, details: bool) -> list[Backbone]:
+        return [Backbone("torchvision/mobilenet_v2", "BSD" if details else None)] if "mobile" in pattern else []
+
+    put_module(monkeypatch, "spica.model.backbones", list_backbones=list_backbones)
+    assert "torchvision/mobilenet_v2" in run("backbones", "mobile").stdout
+    assert "BSD" in run("backbones", "mobile", "--details").stdout
+    nothing = run("backbones", "nonsense")
+    assert nothing.exit_code == 1
+    assert nothing.stderr == "error: no backbone is named like 'nonsense'; see them all by `spica backbones`\n"
+
+
+# --- data
+
+
+def test_a_sound_data_set_passes_its_check(labelled: Path) -> None:
+    result = run("data", "check", labelled)
+    assert result.exit_code == 0, result.stderr
+    assert "4 images (1 without heads), 3 heads" in result.stdout
+
+
+def test_a_bad_row_is_a_line_and_exit_1(labelled: Path) -> None:
+    with (labelled / "train.csv").open("a") as file:
+        file.write('d,40,40,"[2, 2, -3, 10]",y\n')
+    result = run("data", "check", labelled)
+    assert result.exit_code == 1
+    errors = [line for line in result.stdout.splitlines() if line.startswith("error: ")]
+    assert "train.csv, row 5 (image d): width x height is -3 x 10" in errors[0]
+    assert f"{len(errors)} errors" in result.stderr
+
+
+def test_no_data_set_is_one_line(tmp_path: Path) -> None:
+    result = run("data", "check", tmp_path / "gone")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+
+
+def test_split_writes_folds_and_warns_of_random_ones(labelled: Path, tmp_path: Path) -> None:
+    result = run("data", "split", labelled, "--folds", 2, "--by", "random", "--out", tmp_path / "folds.csv")
+    assert result.exit_code == 0, result.stderr
+    assert "flatters" in result.stderr
+    assert (tmp_path / "folds.csv").read_text().startswith("image_id,fold\n")
+    by_source = run("data", "split", labelled, "--folds", 2, "--out", tmp_path / "folds.csv")
+    assert "flatters" not in by_source.stderr
+    assert "sources" in by_source.stdout
+
+
+@pytest.mark.parametrize("layout", ["kaggle", "gwhd", "coco", "yolo"])
+def test_converted_data_sets_pass_their_check(layout: str, labelled: Path, tmp_path: Path) -> None:
+    result = run("data", "convert", labelled, "--to", layout, "--out", tmp_path / layout)
+    assert result.exit_code == 0, result.stderr
+    checked = run("data", "check", tmp_path / layout)
+    assert checked.exit_code == 0, checked.stdout
+    assert "4 images (1 without heads), 3 heads" in checked.stdout
+
+
+def test_rendered_fields_pass_their_check(tmp_path: Path) -> None:
+    result = run("data", "render", "--images", 2, "--side", 64, "--out", tmp_path / "fields")
+    assert result.exit_code == 0, result.stderr
+    assert run("data", "check", tmp_path / "fields").exit_code == 0
+
+
+def test_download_hands_over_its_arguments_and_fails_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def download(name: str, folder: Path, progress: Callable[[int, int], None]) -> None:
+        progress(5_000_000, 0)
+        raise DownloadError(f"{name} into {folder}: no network")
+
+    monkeypatch.setattr("spica.labels.download.download", download)
+    result = run("data", "download", "gwhd2021", "--out", tmp_path)
+    assert (result.exit_code, result.stderr) == (1, f"error: gwhd2021 into {tmp_path}: no network\n")

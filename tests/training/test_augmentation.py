@@ -1,0 +1,89 @@
+"""Augmentation: boxes follow their heads, and a sample is a pure function of its generator."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spica.training.augmentation import Sample, coloured, crop, make_sample, mixed, mosaic, turned
+from spica.training.recipe import SampleSettings
+
+PLAIN = SampleSettings(side=64, brightness=0, contrast=0, saturation=0, gains=0)
+
+
+def painted(boxes: list[list[int]], size: tuple[int, int] = (96, 128)) -> Sample:
+    """A black photo with white rectangles."""
+    photo = torch.zeros(3, *size, dtype=torch.uint8)
+    for left, top, right, bottom in boxes:
+        photo[:, top:bottom, left:right] = 255
+    return Sample(photo, torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4))
+
+
+def seen(photo: torch.Tensor) -> list[int]:
+    """The box around everything bright."""
+    rows, columns = torch.where(photo[0] > 127)
+    return [int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), zoom=st.floats(0.5, 3.0))
+def test_a_box_lies_where_its_head_is_after_cropping_and_turning(seed: int, zoom: float) -> None:
+    random = np.random.default_rng(seed)
+    sample = turned(crop(painted([[40, 30, 70, 50]]), (64, 64), zoom, random), PLAIN, random)
+    if len(sample.boxes):
+        assert np.abs(np.array(seen(sample.photo)) - sample.boxes[0].numpy()).max() <= 1.01  # half a grey pixel a side
+    elif (sample.photo > 127).any():  # less than 30 % was left of it
+        left, top, right, bottom = seen(sample.photo)
+        assert (right - left) * (bottom - top) < 0.4 * 600 * zoom**2
+
+
+def test_a_photo_smaller_than_the_sample_is_surrounded_by_grey() -> None:
+    sample = crop(painted([[0, 0, 20, 20]], (20, 20)), (64, 64), 1.0, np.random.default_rng(0))
+    assert set(sample.photo.flatten().tolist()) == {114, 255}
+    assert seen(sample.photo) == sample.boxes[0].tolist()
+
+
+def test_mosaic_holds_four_photos_and_their_boxes() -> None:
+    heads = [[left, top, left + 10, top + 10] for left in range(0, 128, 20) for top in range(0, 96, 20)]
+    sample = mosaic([painted(heads)] * 4, PLAIN, 128, np.random.default_rng(1))
+    assert sample.photo.shape == (3, 64, 64)
+    centres = ((sample.boxes[:, :2] + sample.boxes[:, 2:]) / 2).tolist()
+    assert {(x < 32, y < 32) for x, y in centres} == {(True, True), (True, False), (False, True), (False, False)}
+    assert all(sample.photo[0, int(y), int(x)] > 200 for x, y in centres)
+
+
+def test_mixup_shows_both_photos_half_and_keeps_all_boxes() -> None:
+    both = mixed(painted([[0, 0, 10, 10]]), painted([[5, 0, 15, 10]]))
+    assert both.boxes.tolist() == [[0, 0, 10, 10], [5, 0, 15, 10]]
+    assert [int(both.photo[0, 0, column]) for column in (2, 7, 12, 20)] == [127, 255, 127, 0]
+
+
+def test_colours_change_and_boxes_do_not() -> None:
+    random = np.random.default_rng(0)
+    photo = torch.from_numpy(random.integers(0, 256, (3, 64, 64), dtype=np.uint8))
+    sample = Sample(photo, torch.tensor([[1.0, 2.0, 30.0, 40.0]]))
+    strong = SampleSettings(side=64, hue=0.1, blur=1.0, jpeg=1.0)
+    changed = coloured(sample, strong, random)
+    assert changed.photo.dtype == torch.uint8
+    assert not torch.equal(changed.photo, photo)
+    assert torch.equal(changed.boxes, sample.boxes)
+
+
+def test_without_changes_of_colour_the_pixels_stay() -> None:
+    photo = torch.arange(3 * 64 * 64).remainder(256).to(torch.uint8).reshape(3, 64, 64)
+    assert torch.equal(coloured(Sample(photo, torch.zeros(0, 4)), PLAIN, np.random.default_rng(0)).photo, photo)
+
+
+@pytest.mark.parametrize("mix", [{}, {"mosaic": 1.0}, {"mixup": 1.0}, {"mosaic": 1.0, "mixup": 1.0}])
+def test_the_same_generator_gives_the_same_sample(mix: dict[str, float]) -> None:
+    chosen = SampleSettings(side=64, blur=0.5, jpeg=0.5, **mix)  # type: ignore[arg-type]
+    first, second = (
+        make_sample(
+            painted([[40, 30, 70, 50]]), lambda: painted([[0, 0, 20, 20]]), chosen, 128, np.random.default_rng(5)
+        )
+        for _ in range(2)
+    )
+    assert torch.equal(first.photo, second.photo)
+    assert torch.equal(first.boxes, second.boxes)
+    assert first.photo.shape == (3, 64, 64)

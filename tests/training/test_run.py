@@ -1,0 +1,185 @@
+"""Whole runs, tiny ones: what they write, how they go on, and how they fail."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from spica.errors import RecipeError, TrainingError
+from spica.images import read_image
+from spica.model.checkpoint import load_detect
+from spica.training.run import Progress, train
+from spica.training.samples import Batch
+
+WEIGHTS = "weights.safetensors"
+
+
+def checkpoint(run: Path) -> dict[str, Any]:
+    content: dict[str, Any] = torch.load(run / "checkpoint.pt", weights_only=True)
+    return content
+
+
+def same_weights(first: Path, second: Path) -> bool:
+    one, other = checkpoint(first), checkpoint(second)
+    return one["step"] == other["step"] and all(
+        torch.equal(one[part][name], other[part][name]) for part in ("model", "averaged") for name in one[part]
+    )
+
+
+def test_a_run_writes_everything_that_it_promises(tiny_recipe: Path, painted_folder: Path, tmp_path: Path) -> None:
+    told: list[Progress] = []
+    judged, problems = train(tiny_recipe, painted_folder, tmp_path / "run", tell=told.append)
+    written = {path.name for path in (tmp_path / "run").iterdir()}
+    assert written >= {
+        "recipe.json", "environment.json", "metrics.csv", "evaluations.csv", "curves.png", "checkpoint.pt", WEIGHTS,
+        "evaluation.json", "pictures",
+    }  # fmt: skip
+    assert problems == []
+    assert (judged["validation"].overall.images, judged["held_out"].overall.images) == (2, 4)
+    assert judged["held_out"].sources[0].name == "south"
+    assert told[-1].done == 1
+    assert any("score" in progress.note for progress in told)
+    assert len((tmp_path / "run" / "metrics.csv").read_text().splitlines()) == 1 + 4
+    assert sorted(path.name for path in (tmp_path / "run" / "pictures").iterdir()) == [
+        "step_000002.jpg",
+        "step_000004.jpg",
+    ]
+    card = load_detect(tmp_path / "run").card
+    assert card.trained_on == "6 photos of north"
+
+
+def test_a_run_is_the_same_twice_and_another_with_another_seed(
+    tiny_recipe: Path, painted_folder: Path, tmp_path: Path
+) -> None:
+    for name, seed in (("first", 0), ("second", 0), ("third", 1)):
+        train(tiny_recipe, painted_folder, tmp_path / name, settings=[f"run.seed={seed}"])
+    assert same_weights(tmp_path / "first", tmp_path / "second")
+    assert not same_weights(tmp_path / "first", tmp_path / "third")
+
+
+def test_a_killed_run_that_is_resumed_ends_with_the_weights_of_one_that_was_not(
+    tiny_recipe: Path, painted_folder: Path, tmp_path: Path
+) -> None:
+    settings = ["schedule.epochs=5"]
+    train(tiny_recipe, painted_folder, tmp_path / "whole", settings=settings)
+    killed = tmp_path / "killed"
+    arguments = f"Path({str(tiny_recipe)!r}), Path({str(painted_folder)!r}), Path({str(killed)!r}), settings={settings}"
+    # A pause in each step, so that the kill surely comes in the middle of the run.
+    program = (
+        "import time; from pathlib import Path; from spica.training.run import train\n"
+        f"train({arguments}, tell=lambda _: time.sleep(0.2))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], env=os.environ)
+    while not (killed / "checkpoint.pt").is_file() or checkpoint(killed)["step"] < 3:
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert checkpoint(killed)["step"] < 15
+    train(tiny_recipe, painted_folder, killed, resume=True, settings=settings)
+    assert same_weights(tmp_path / "whole", killed)
+    assert (killed / "evaluations.csv").read_text() == (tmp_path / "whole" / "evaluations.csv").read_text()
+    for name, weight in load_file(tmp_path / "whole" / WEIGHTS).items():
+        assert torch.equal(weight, load_file(killed / WEIGHTS)[name])
+
+
+def test_two_processes_train_one_detector(tiny_recipe: Path, painted_folder: Path, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "from pathlib import Path; from spica.training.run import train\n"
+        f"train(Path({str(tiny_recipe)!r}), Path({str(painted_folder)!r}), Path({str(tmp_path / 'run')!r}))"
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0", str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert checkpoint(tmp_path / "run")["step"] == 2  # four samples a step of 1.25 epochs of six photos
+    load_detect(tmp_path / "run")
+
+
+def test_a_time_budget_ends_a_run(tiny_recipe: Path, painted_folder: Path, tmp_path: Path) -> None:
+    settings = ["schedule.epochs=100000", "schedule.minutes=0.02", "run.evaluate_steps=1000000"]
+    train(tiny_recipe, painted_folder, tmp_path / "run", settings=settings)
+    assert 1 <= checkpoint(tmp_path / "run")["step"] < 100_000
+
+
+def test_gradients_added_up_over_two_steps_are_those_of_one_large_batch(
+    tiny_recipe: Path, painted_folder: Path, tmp_path: Path
+) -> None:
+    # Without normalisation by batch and with every anchor and proposal counted, nothing else tells the two apart.
+    same = [
+        "detector.backbone.weights=default", "detector.backbone.transfer=fixed", "detector.backbone.batch_norm=frozen",
+        "detector.proposals.samples=100000", "detector.head.samples=100000", "run.evaluate_steps=1000000",
+        "schedule.epochs=0.6", "optimiser.kind=sgd", "optimiser.rate=0.01",
+    ]  # fmt: skip
+    for name, schedule in (("one", [4, 1]), ("two", [2, 2])):
+        portions = [f"schedule.batch={schedule[0]}", f"schedule.accumulate={schedule[1]}"]
+        train(tiny_recipe, painted_folder, tmp_path / name, settings=[*same, *portions])
+    one, two = checkpoint(tmp_path / "one"), checkpoint(tmp_path / "two")
+    assert one["step"] == two["step"] == 1
+    # The losses of a batch are means over its anchors, so the halves weigh a little differently.
+    head = "proposals.head.bbox_pred.bias"
+    torch.testing.assert_close(one["model"][head], two["model"][head], atol=2e-3, rtol=0.2)
+
+
+def test_a_run_is_not_written_over(tiny_recipe: Path, painted_folder: Path, tmp_path: Path) -> None:
+    train(tiny_recipe, painted_folder, tmp_path / "run")
+    before = (tmp_path / "run" / WEIGHTS).read_bytes()
+    with pytest.raises(TrainingError, match="holds a run already; add --resume"):
+        train(tiny_recipe, painted_folder, tmp_path / "run")
+    with pytest.raises(RecipeError, match=r"\[sample\] of the recipe differs"):
+        train(tiny_recipe, painted_folder, tmp_path / "run", resume=True, settings=["sample.mosaic=0"])
+    assert (tmp_path / "run" / WEIGHTS).read_bytes() == before
+
+
+def test_there_must_be_a_run_to_resume(tiny_recipe: Path, painted_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no run to resume there"):
+        train(tiny_recipe, painted_folder, tmp_path / "none", resume=True)
+
+
+def test_a_damaged_checkpoint_is_an_error(tiny_recipe: Path, painted_folder: Path, tmp_path: Path) -> None:
+    train(tiny_recipe, painted_folder, tmp_path / "run")
+    whole = (tmp_path / "run" / "checkpoint.pt").read_bytes()
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt: does not fit the recipe"):
+        train(tiny_recipe, painted_folder, tmp_path / "run", resume=True)
+
+
+def test_a_loss_that_is_not_finite_names_itself_the_step_and_the_photos(
+    tiny_recipe: Path, painted_folder: Path, tmp_path: Path
+) -> None:
+    settings = ["optimiser.kind=sgd", "optimiser.rate=1e30", "optimiser.clip=1e30", "schedule.warmup_steps=0"]
+    with pytest.raises(TrainingError, match=r"loss_\w+ is (nan|inf) at step \d \(photos photo\d\d, photo\d\d\); lower"):
+        train(tiny_recipe, painted_folder, tmp_path / "run", settings=settings)
+
+
+def test_running_out_of_memory_says_which_settings_train_the_same_with_less(
+    tiny_recipe: Path, painted_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Batch, "targets", fail)
+    with pytest.raises(TrainingError, match=r"batches of 2 samples of 64 pixels; set schedule\.batch=1"):
+        train(tiny_recipe, painted_folder, tmp_path / "run")
+
+
+def test_without_validation_photos_the_last_weights_are_kept(
+    tiny_recipe: Path, painted_folder: Path, tmp_path: Path
+) -> None:
+    judged, _ = train(
+        tiny_recipe, painted_folder, tmp_path / "run", settings=["validation.fraction=0", "validation.sources=[]"]
+    )
+    assert judged == {}
+    assert json.loads((tmp_path / "run" / "evaluation.json").read_text()) == {}
+    detect = load_detect(tmp_path / "run")
+    assert detect.threshold == 0.5
+    photo = next((painted_folder / "train").iterdir())
+    assert len(detect(read_image(photo))) <= 1000
