@@ -22,8 +22,9 @@ format: .venv/installed
 	$(BIN)/ruff check --fix src tests benchmarks
 	$(BIN)/ruff format src tests benchmarks
 
-benchmark: .venv/installed  ## Speed and memory, side by side; see benchmarks/README.md
-	for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+benchmark: .venv/installed  ## Speed, side by side; benchmarks/ has more, for real photos and trained weights
+	$(BIN)/python benchmarks/scoring.py
+	$(BIN)/python benchmarks/augmentation.py
 
 requirements: .venv/installed  ## Compile what continuous integration installs
 	$(BIN)/uv pip compile pyproject.toml --extra train --group dev --universal --no-emit-index-url --no-header --output-file requirements.txt

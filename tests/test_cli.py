@@ -40,6 +40,7 @@ class TwoHeads:
     """A detector that finds the same two heads on every photo."""
 
     threshold = 0.5
+    most_boxes = 1000
 
     def __call__(self, photo: Image) -> Detections:
         rows = np.array([[2, 2, 12, 12], [20, 20, 30, 32]], dtype=np.float32)
@@ -200,6 +201,27 @@ def test_predict_exits_with_1_if_a_photo_failed_and_names_it(photos: Path, weigh
     assert "2 heads" in result.stdout
 
 
+def test_predict_leaves_out_its_own_pictures_and_says_so(photos: Path, weights: str) -> None:
+    first = run("predict", photos, "--out", photos / "out1", "--weights", weights)
+    second = run("predict", photos, "--out", photos / "out2", "--weights", weights)
+    assert (first.exit_code, first.stderr) == (0, "")
+    assert second.exit_code == 0
+    assert "on 2 photos" in second.stdout
+    assert second.stderr == f"not searched for photos, since Spica drew the pictures there: {photos}/out1/pictures\n"
+
+
+def test_predict_says_how_many_photos_reached_the_cap(
+    photos: Path, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TwoHeads, "most_boxes", 2)
+    result = run("predict", photos, "--out", tmp_path / "out", "--weights", weights)
+    assert result.exit_code == 0
+    assert result.stderr.startswith(
+        "2 photo(s) reached the 2 boxes that the detector can give: their counts may be too"
+    )
+    assert result.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(("given", "said"), [("gone", "no such file"), ("empty", "no photo there")])
 def test_predict_without_photos_is_one_line(given: str, said: str, weights: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
@@ -265,6 +287,54 @@ def test_images_sources_and_folds_restrict_an_evaluation(
     assert images("--images", tmp_path / "ids.txt", "--source", "x") == 1
 
 
+@pytest.fixture
+def parts(weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Go to a folder where the weights are a run folder with the parts of the training; return the table of parts."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("spica.scoring.plots.write_plots", lambda *_: [])  # they take their time
+    Path(weights).mkdir()
+    file = Path(weights) / "parts.csv"
+    file.write_text("image_id,part\na,train\nb,train\nc,validation\nd,held_out\n")
+    return file
+
+
+def test_evaluate_says_how_many_photos_were_trained_on(labelled: Path, parts: Path) -> None:
+    result = run("evaluate", labelled, "--weights", "two", "--no-ap")
+    assert result.exit_code == 0, result.stderr
+    told = [line for line in result.stderr.splitlines() if "trained on" in line]
+    assert told == ["2 of the 4 photos were trained on, 1 chose weights and threshold (two/parts.csv); --part chooses"]
+
+
+@pytest.mark.parametrize(("part", "images"), [("train", 2), ("validation", 1), ("held_out", 1)])
+def test_parts_of_a_training_restrict_an_evaluation(part: str, images: int, labelled: Path, parts: Path) -> None:
+    result = run("evaluate", labelled, "--weights", "two", "--no-ap", "--out", "scores", "--part", part)
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(Path("scores", "evaluation.json").read_text())["overall"]["images"] == images
+    trained = f"{2 if part == 'train' else 0} of the {images} photos were trained on"
+    assert trained in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "parts.csv: cannot be read"),
+        ("image_id,part\na,train\n", "no image had the part held_out"),
+        ("image_id,part\na,test\n", "row 2: part is 'test', expected one of train, validation, held_out"),
+        ("image_id,part\na,held_out\na,train\n", "row 3: image_id 'a' is empty or there twice"),
+        ("image_id,part\nq,held_out\n", "image 'q' is not among the labels"),
+    ],
+)
+def test_parts_that_make_no_sense_are_one_line(content: str | None, said: str, labelled: Path, parts: Path) -> None:
+    if content is None:
+        parts.unlink()
+    else:
+        parts.write_text(content)
+    result = run("evaluate", labelled, "--weights", "two", "--no-ap", "--part", "held_out")
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("error: ")
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -303,6 +373,27 @@ def test_either_weights_or_a_submission(labelled: Path, weights: str, tmp_path: 
     assert run("evaluate", labelled).exit_code == 2
     assert run("evaluate", labelled, "--weights", weights, "--submission", tmp_path / "s.csv").exit_code == 2
     assert run("evaluate", labelled, "--weights", weights, "--fold", 1).exit_code == 2
+    assert run("evaluate", labelled, "--submission", "s.csv", "--part", "train").exit_code == 2
+
+
+@pytest.mark.parametrize("layout", ["kaggle", "gwhd", "coco", "yolo"])
+@pytest.mark.parametrize("searched", [".", "{photos}", "{photos}/day1"])
+def test_predicted_photos_have_the_ids_of_their_labels(
+    layout: str, searched: str, labelled: Path, weights: str, tmp_path: Path
+) -> None:
+    (labelled / "train" / "day1").mkdir()
+    (labelled / "train" / "a.jpg").rename(labelled / "train" / "day1" / "a.jpg")
+    table = (labelled / "train.csv").read_text()
+    (labelled / "train.csv").write_text(table.replace("\na,", "\nday1/a,"))
+    data, submission, ids = tmp_path / layout, tmp_path / "submission.csv", tmp_path / "ids.txt"
+    assert run("data", "convert", labelled, "--to", layout, "--out", data).exit_code == 0
+    folder = data / searched.format(photos="train" if layout == "kaggle" else "images")
+    options = ("--out", tmp_path / "out", "--no-pictures", "--submission", submission)
+    assert run("predict", folder, "--weights", weights, *options).exit_code == 0
+    ids.write_text("day1/a\n")
+    only = ("--images", ids) if "day1" in searched else ()
+    result = run("evaluate", data, "--submission", submission, "--no-ap", *only)
+    assert result.exit_code == 0, result.stderr
 
 
 # --- train, backbones
@@ -325,11 +416,11 @@ def test_train_hands_over_its_arguments_and_tells_how_it_goes(monkeypatch: pytes
 
     def train(
         recipe: Path, data: Path, out: Path, *, resume: bool, settings: list[str], tell: Callable[[Now], None]
-    ) -> tuple[dict[str, object], list[object]]:
+    ) -> dict[str, object]:
         given.extend([recipe, data, out, resume, settings])
         tell(Now())
         tell(Now(note="step 7: score 0.5"))
-        return {}, []
+        return {}
 
     put_module(monkeypatch, "spica.training.run", train=train)
     options = ("--data", "d", "--out", "o", "--resume", "--set", "a=1", "--set", "b=2")
@@ -337,6 +428,10 @@ def test_train_hands_over_its_arguments_and_tells_how_it_goes(monkeypatch: pytes
     assert result.exit_code == 0, result.stderr
     assert given == [Path("r.toml"), Path("d"), Path("o"), True, ["a=1", "b=2"]]
     assert result.stderr == "step 7, 1.5 min: boxes 0.250; 5.5 samples/s\nstep 7: score 0.5\n"
+    assert result.stdout == "written to o\n"
+    monkeypatch.setenv("RANK", "1")  # as torchrun sets it in the second process
+    second = run("train", "r.toml", *options)
+    assert (second.exit_code, second.stdout, second.stderr) == (0, "", "")
 
 
 def test_a_bad_recipe_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

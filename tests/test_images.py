@@ -24,6 +24,7 @@ from spica.images import (
     MOST_PIXELS,
     find_images,
     image_size,
+    mark_drawn,
     name_photos,
     read_image,
     write_atomically,
@@ -381,6 +382,34 @@ def test_an_exception_while_writing_keeps_the_old_content(tmp_path: Path) -> Non
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_an_error_of_something_else_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="elsewhere"), written_atomically(tmp_path / "a.txt"):
+        (tmp_path / "elsewhere").read_bytes()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_write_that_fails_is_blamed_on_the_file_and_leaves_nothing(tmp_path: Path) -> None:
+    code = (
+        "import os, resource, sys; from pathlib import Path; import spica.images as images\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try: images.write_atomically(Path(sys.argv[1]), b'x' * 10**6)\n"
+        "except images.writing.OutputError as error: print(error)"
+    )
+    source = str(Path(__file__).parents[1] / "src")
+    command = [sys.executable, "-c", code, str(tmp_path / "a.txt")]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": source}, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"{tmp_path}/a.txt: cannot be written (File too large)")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_photo_too_wide_for_its_format_is_an_image_error(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"wide\.jpg: 66000 x 1 pixels cannot be written as JPEG"):
+        write_image(tmp_path / "wide.jpg", np.zeros((1, 66000, 3), dtype=np.uint8))
+    with pytest.raises(ImageError, match=r"wide\.webp: 17000 x 1 pixels cannot be written as WEBP"):
+        write_image(tmp_path / "wide.webp", np.zeros((1, 17000, 3), dtype=np.uint8))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_two_files_may_be_written_at_once(tmp_path: Path) -> None:
     with written_atomically(tmp_path / "a") as first, written_atomically(tmp_path / "b") as second:
         first.write(b"1")
@@ -430,6 +459,17 @@ def test_a_photo_named_twice_comes_once_and_a_named_file_needs_no_suffix(tmp_pat
     grow(tmp_path, "a.jpg", "raw.dat")
     given_twice = [tmp_path / "raw.dat", tmp_path / "a.jpg", tmp_path, tmp_path / "." / "a.jpg"]
     assert [path.name for path in find_images(given_twice)] == ["raw.dat", "a.jpg"]
+
+
+def test_folders_of_drawn_pictures_are_left_out_unless_named_themselves(tmp_path: Path) -> None:
+    grow(tmp_path, "a.jpg", "out/pictures/a.jpg", "out/pictures/deep/b.jpg", "pictures/c.jpg")
+    mark_drawn(tmp_path / "out" / "pictures")
+    skipped: list[Path] = []
+    assert [path.name for path in find_images([tmp_path], skipped=skipped.append)] == ["a.jpg", "c.jpg"]
+    assert skipped == [tmp_path / "out" / "pictures"]
+    assert [path.name for path in find_images([tmp_path / "out" / "pictures"])] == ["a.jpg", "b.jpg"]
+    with pytest.raises(ImageError, match="that Spica did not draw itself"):
+        name_photos([tmp_path / "out"])
 
 
 def test_links_that_lead_in_a_circle_end(tmp_path: Path) -> None:

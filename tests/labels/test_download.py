@@ -18,9 +18,9 @@ import pytest
 
 from spica.errors import DownloadError, MissingExtraError
 from spica.labels import download as sets
-from spica.labels import transfer
+from spica.labels import fetching
 from spica.labels.download import download, download_archive, kaggle_archive, zenodo_file
-from spica.labels.transfer import RemoteFile, fetch, md5_of
+from spica.labels.fetching import RemoteFile, fetch, md5_of
 
 
 @dataclass
@@ -142,7 +142,7 @@ def test_a_cut_connection_is_taken_up_where_it_broke(server: Server, tmp_path: P
 def test_a_broken_download_is_taken_up_by_the_next_call(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transfer, "RETRIES", 0)
+    monkeypatch.setattr(fetching, "RETRIES", 0)
     server.files["/data.bin"] = CONTENT
     server.cuts = 1
     remote = RemoteFile(f"{server.url}/data.bin", "data.bin")

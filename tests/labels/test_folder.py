@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from spica.errors import AnnotationError
+from spica.images import mark_drawn
 from spica.labels.annotations import AnnotatedImage, Annotations, BoxRow
-from spica.labels.audit import check
-from spica.labels.folder import find_layout, read_annotations, read_labels
+from spica.labels.folder import find_layout, is_photo_folder, read_labels
 from spica.labels.labelled import Labels
 from spica.labels.problems import Place, Problem
 
@@ -187,9 +187,31 @@ def test_a_table_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
         read_labels(tmp_path)
 
 
-def test_check_gives_the_problems_that_reading_gives(kaggle: Path, put_photo: PutPhoto) -> None:
-    put_photo(kaggle / "train" / "b.jpg")
-    assert check(read_annotations(kaggle)) == read_labels(kaggle)[1]
+@pytest.mark.parametrize("content", [b"x" * 140_000 + b",y\n", "image_name,BoxesString".encode("utf-16"), b"\xfe\xff"])
+def test_a_table_of_another_kind_beside_the_labels_does_no_harm(kaggle: Path, content: bytes) -> None:
+    (kaggle / "odd.csv").write_bytes(content)
+    labels, problems = read_labels(kaggle)
+    assert (len(labels), problems) == (1, [])
+
+
+def test_a_folder_whose_one_table_cannot_be_read_says_why(tmp_path: Path) -> None:
+    (tmp_path / "competition_train.csv").write_bytes("image_name,BoxesString,domain\n".encode("utf-16"))
+    with pytest.raises(AnnotationError, match=r"no labels, .*competition_train\.csv: is UTF-16"):
+        read_labels(tmp_path)
+
+
+def test_the_photo_folder_of_a_data_set_is_known_by_the_labels_beside_it(kaggle: Path) -> None:
+    (kaggle / "images").mkdir()
+    (kaggle / "test").mkdir()
+    known = [is_photo_folder(kaggle / name) for name in ("train", "images", "test")]
+    assert known == [True, False, False]
+
+
+def test_pictures_drawn_by_spica_are_not_among_the_photos(kaggle: Path, put_photo: PutPhoto) -> None:
+    put_photo(kaggle / "train" / "out" / "pictures" / "a.jpg")
+    mark_drawn(kaggle / "train" / "out" / "pictures")
+    labels, problems = read_labels(kaggle)
+    assert ([image.id for image in labels], problems) == (["a"], [])
 
 
 def test_annotations_refuse_what_a_reader_must_not_build(tmp_path: Path) -> None:

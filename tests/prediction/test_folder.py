@@ -10,7 +10,7 @@ import pytest
 
 from spica.detections import Detections, Image, no_detections
 from spica.errors import ImageError, OutputError, SubmissionError, WeightsError
-from spica.images import image_size, write_image
+from spica.images import DRAWN_SIGN, image_size, write_image
 from spica.prediction.folder import Order, predict_folder, predict_photos
 from spica.prediction.results import Outcome
 
@@ -45,17 +45,17 @@ def test_a_result_folder_holds_counts_boxes_pictures_and_a_manifest(tmp_path: Pa
     summary = predict_folder(two_heads, Order([photos], out, 0.5, model="two heads"))
     assert names(out) == ["counts.csv", "detections.csv", "manifest.json", "pictures"]
     assert rows(out / "counts.csv") == [
-        {"image": "a.png", "heads": "1", "width": "30", "height": "20"},
-        {"image": "b.png", "heads": "1", "width": "30", "height": "20"},
+        {"image": "a.png", "heads": "1", "width": "30", "height": "20", "flags": ""},
+        {"image": "b.png", "heads": "1", "width": "30", "height": "20", "flags": ""},
     ]
     assert (out / "detections.csv").read_text().splitlines() == [
         "image,left,top,right,bottom,score",
         "a.png,10.00,1.00,13.12,5.00,0.90000",
         "b.png,20.00,1.00,23.12,5.00,0.90000",
     ]
-    assert names(out / "pictures") == ["a.png.jpg", "b.png.jpg"]
+    assert names(out / "pictures") == [DRAWN_SIGN, "a.png.jpg", "b.png.jpg"]
     assert image_size(out / "pictures" / "a.png.jpg") == (30, 20)
-    assert (summary.photos, summary.failed, summary.heads) == (2, 0, 2)
+    assert (summary.photos, summary.counted, summary.failed, summary.heads) == (2, 2, 0, 2)
 
 
 def test_the_manifest_says_how_the_results_were_made(tmp_path: Path) -> None:
@@ -91,6 +91,37 @@ def test_a_bad_photo_is_listed_and_the_rest_goes_on(tmp_path: Path) -> None:
     (problem,) = rows(tmp_path / "out" / "errors.csv")
     assert problem["image"] == "b.jpg"
     assert "begins with" in problem["error"]
+
+
+def test_a_photo_whose_picture_cannot_be_drawn_is_counted_and_listed(tmp_path: Path) -> None:
+    photos, submission = grow(tmp_path / "photos", a=10, c=20), tmp_path / "s.csv"
+    write_image(photos / "b.png", np.zeros((10, 66_000, 3), dtype=np.uint8))  # a JPEG has at most 65,500
+    summary = predict_folder(two_heads, Order([photos], tmp_path / "out", 0.5, submission=submission))
+    assert (summary.photos, summary.counted, summary.failed, summary.heads) == (3, 3, 1, 3)
+    assert [row["image"] for row in rows(tmp_path / "out" / "counts.csv")] == ["a.png", "b.png", "c.png"]
+    (problem,) = rows(tmp_path / "out" / "errors.csv")
+    assert problem["image"] == "b.png"
+    assert problem["error"].startswith("counted, but there is no picture: ")
+    assert names(tmp_path / "out" / "pictures") == [DRAWN_SIGN, "a.png.jpg", "c.png.jpg"]
+    assert len(rows(submission)) == 3
+
+
+def test_pictures_of_earlier_results_are_no_photos(tmp_path: Path) -> None:
+    photos = grow(tmp_path / "photos", a=10)
+    predict_folder(two_heads, Order([photos], photos / "out1", 0.5))
+    (photos / "out1" / "manifest.json").unlink()  # as if the run had been stopped
+    summary = predict_folder(two_heads, Order([photos], photos / "out2", 0.5))
+    assert (summary.photos, summary.skipped) == (1, (photos / "out1" / "pictures",))
+
+
+def test_photos_that_reach_the_cap_are_flagged(tmp_path: Path) -> None:
+    def more_when_bright(photo: Image) -> Detections:
+        return two_heads(photo).first(1 if photo[0, 0, 0] < 15 else 2)
+
+    photos = grow(tmp_path / "photos", a=10, b=20)
+    summary = predict_folder(more_when_bright, Order([photos], tmp_path / "out", 0.5, most_boxes=2))
+    assert [row["flags"] for row in rows(tmp_path / "out" / "counts.csv")] == ["", "cap"]
+    assert summary.capped == 1
 
 
 def test_a_detector_that_fails_on_one_photo_does_not_stop_the_others(tmp_path: Path) -> None:
@@ -154,17 +185,18 @@ def test_progress_is_told_for_each_photo_in_order(tmp_path: Path) -> None:
     assert told == [("a.png", 2), ("b.png", 2)]
 
 
-def test_a_submission_holds_the_found_boxes_by_file_stem(tmp_path: Path) -> None:
+def test_a_submission_holds_the_found_boxes_by_the_id_of_the_photo(tmp_path: Path) -> None:
     photos, submission = grow(tmp_path / "photos", a=10, x__b=20), tmp_path / "submission.csv"
     predict_folder(two_heads, Order([photos], tmp_path / "out", 0.2, submission=submission))
     first, second = rows(submission)
-    assert [first["image_id"], second["image_id"]] == ["a", "b"]
+    assert [first["image_id"], second["image_id"]] == ["a", "x/b"]
     numbers = [float(number) for number in first["PredictionString"].split()]
     assert numbers == pytest.approx([0.9, 10, 1, 3.125, 4, 0.3, 4, 4, 4, 4])
 
 
 def test_equal_ids_in_a_submission_are_an_error_before_any_work(tmp_path: Path) -> None:
-    photos = grow(tmp_path / "photos", x__a=10, y__a=20)
+    photos = grow(tmp_path / "photos", a=10)
+    write_image(photos / "a.jpg", np.zeros((5, 5, 3), dtype=np.uint8))
     order = Order([photos], tmp_path / "out", 0.5, submission=tmp_path / "submission.csv")
     with pytest.raises(SubmissionError, match="id a,"):
         predict_folder(two_heads, order)
@@ -201,6 +233,11 @@ def test_a_file_in_the_place_of_the_result_folder_is_an_error(tmp_path: Path) ->
 def test_a_score_outside_its_range_is_misuse(score: float, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="score"):
         Order([tmp_path], tmp_path / "out", score)
+
+
+def test_a_cap_of_no_boxes_is_misuse(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="most_boxes"):
+        Order([tmp_path], tmp_path / "out", 0.5, most_boxes=0)
 
 
 def test_odd_file_names_are_written_and_quoted(tmp_path: Path) -> None:

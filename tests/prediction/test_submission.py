@@ -239,6 +239,11 @@ def leave_missing(file: Path) -> None:
     """Write nothing at all."""
 
 
+def test_names_of_2021_are_read_with_or_without_the_ending_of_the_photo(file: Path) -> None:
+    file.write_text(GWHD_HEADER + "a.png,no_box,x\nb,no_box,x\nplot.3,no_box,x\n")
+    assert list(read_submission(file)) == ["a", "b", "plot.3"]
+
+
 @pytest.mark.parametrize(
     ("write", "message"),
     [

@@ -36,19 +36,18 @@ def same_weights(first: Path, second: Path) -> bool:
 
 def test_a_run_writes_everything_that_it_promises(tiny_recipe: Path, painted_folder: Path, tmp_path: Path) -> None:
     told: list[Progress] = []
-    judged, problems = train(tiny_recipe, painted_folder, tmp_path / "run", tell=told.append)
+    judged = train(tiny_recipe, painted_folder, tmp_path / "run", tell=told.append)
     written = {path.name for path in (tmp_path / "run").iterdir()}
     assert written >= {
         "recipe.json", "environment.json", "metrics.csv", "evaluations.csv", "curves.png", "checkpoint.pt", WEIGHTS,
-        "evaluation.json", "pictures",
+        "evaluation.json", "pictures", "parts.csv",
     }  # fmt: skip
-    assert problems == []
     assert (judged["validation"].overall.images, judged["held_out"].overall.images) == (2, 4)
     assert judged["held_out"].sources[0].name == "south"
     assert told[-1].done == 1
     assert any("score" in progress.note for progress in told)
     assert len((tmp_path / "run" / "metrics.csv").read_text().splitlines()) == 1 + 4
-    assert sorted(path.name for path in (tmp_path / "run" / "pictures").iterdir()) == [
+    assert sorted(path.name for path in (tmp_path / "run" / "pictures").glob("*.jpg")) == [
         "step_000002.jpg",
         "step_000004.jpg",
     ]
@@ -97,7 +96,7 @@ def test_two_processes_train_one_detector(tiny_recipe: Path, painted_folder: Pat
         "from pathlib import Path; from spica.training.run import train\n"
         f"train(Path({str(tiny_recipe)!r}), Path({str(painted_folder)!r}), Path({str(tmp_path / 'run')!r}))"
     )
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0", str(program)]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(program)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr
     assert checkpoint(tmp_path / "run")["step"] == 2  # four samples a step of 1.25 epochs of six photos
@@ -174,7 +173,7 @@ def test_running_out_of_memory_says_which_settings_train_the_same_with_less(
 def test_without_validation_photos_the_last_weights_are_kept(
     tiny_recipe: Path, painted_folder: Path, tmp_path: Path
 ) -> None:
-    judged, _ = train(
+    judged = train(
         tiny_recipe, painted_folder, tmp_path / "run", settings=["validation.fraction=0", "validation.sources=[]"]
     )
     assert judged == {}

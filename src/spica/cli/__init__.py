@@ -6,7 +6,8 @@ import typer
 
 import spica
 from spica.cli.data import data
-from spica.cli.detecting import evaluate, predict
+from spica.cli.detecting import predict
+from spica.cli.evaluating import evaluate
 from spica.cli.learning import backbones, train
 from spica.cli.terminal import OneLineErrors
 

@@ -93,7 +93,11 @@ def render(
     """Render photos of wheat fields with exact boxes."""
     from spica.labels.fields import render_fields
 
-    labels = render_fields(out, images, seed, side=side)
+    with progress() as bar:
+        task = bar.add_task("photos", total=images)
+        labels = render_fields(
+            out, images, seed, side=side, progress=lambda done, _all: bar.update(task, completed=done)
+        )
     typer.echo(f"{len(labels):,} images, {sum(image.heads for image in labels):,} heads: {out}")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spica.cli.terminal import console, fail, needing_torch, progress, say, show
+from spica.cli.terminal import console, fail, is_first_process, needing_torch, progress, show
 
 if TYPE_CHECKING:
     from spica.training.run import Progress
@@ -20,7 +20,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in the folder.")] = False,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe: training.epochs=3."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe: schedule.epochs=3."),
     ] = None,
 ) -> None:
     """Train a detector by a recipe."""
@@ -30,16 +30,16 @@ def train(
         task = bar.add_task("training, %", total=100)
 
         def tell(now: "Progress") -> None:
-            bar.update(task, completed=round(100 * now.done))
-            bar.console.print(_line(now), markup=False, highlight=False, soft_wrap=True)
+            if is_first_process():
+                bar.update(task, completed=round(100 * now.done))
+                bar.console.print(_line(now), markup=False, highlight=False, soft_wrap=True)
 
-        evaluations, problems = run.train(recipe, data, out, resume=resume, settings=settings or [], tell=tell)
-    if problems:
-        say(f"{data}: {len(problems)} problem(s), see `spica data check {data}`")
+        evaluations = run.train(recipe, data, out, resume=resume, settings=settings or [], tell=tell)
     for name, evaluation in evaluations.items():
         typer.echo(f"\n{name}:")
         show(evaluation)
-    typer.echo(f"written to {out}")
+    if is_first_process():
+        typer.echo(f"written to {out}")
 
 
 def _line(now: "Progress") -> str:

@@ -1,5 +1,6 @@
 """How commands speak: results to the standard output; progress, warnings and one-line errors to the standard error."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -64,6 +65,11 @@ def misuse(text: str) -> NoReturn:
     raise typer.BadParameter(text)
 
 
+def is_first_process() -> bool:
+    """Return whether this is the only process, or the first of those that a launcher such as torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def console() -> "Console":
     """Return the console for results: as wide as the terminal, and wide enough for every column if it is none."""
     from rich.console import Console
@@ -82,13 +88,16 @@ def show(evaluation: "Evaluation") -> None:
 
 
 def progress() -> "Progress":
-    """Return a progress bar on the standard error that goes away when done; lines only where that is no terminal."""
+    """Return a progress bar on the standard error that goes away when done; lines only where that is no terminal.
+
+    Of several processes the first alone shows it.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     here = Console(stderr=True)
-    return Progress(*columns, console=here, transient=True, disable=not here.is_terminal)
+    return Progress(*columns, console=here, transient=True, disable=not (here.is_terminal and is_first_process()))
 
 
 @contextmanager

@@ -1,31 +1,70 @@
 """Finding photos in folders and naming them so that no two are mistaken for each other."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from spica.errors import ImageError
+from spica.images.writing import write_atomically
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".mpo"})
+DRAWN_SIGN = ".drawn-by-spica"  # a file of this name says that the pictures in its folder are no photos
+
+_SIGN_TEXT = b"Spica drew the pictures in this folder. They are results, so it does not look for photos here.\n"
+
+Skipped: TypeAlias = Callable[[Path], object]
 
 
-def find_images(paths: Sequence[Path]) -> list[Path]:
-    """Return the photos at `paths`: files as they are, folders searched to the bottom for `PHOTO_SUFFIXES`.
+def find_images(paths: Sequence[Path], *, skipped: Skipped = lambda _folder: None) -> list[Path]:
+    """Return the photos at `paths`: files as they are, folders searched to the bottom as by `photos_in`.
 
-    Each photo comes once, in the order of `paths` and sorted within a folder. Hidden files and folders (".name") in a
-    folder are left out, links to folders are followed.
+    Each photo comes once, in the order of `paths` and sorted within a folder. `skipped` gets the folders left out.
 
     Raises:
         ImageError: if a path does not exist or a folder cannot be read.
     """
     found: dict[str, Path] = {}
     for path in paths:
-        for photo in _photos_in(path) if path.is_dir() else [_existing(path)]:
+        for photo in photos_in(path, skipped=skipped) if path.is_dir() else [_existing(path)]:
             found.setdefault(os.path.realpath(photo), photo)
     return list(found.values())
 
 
-def name_photos(paths: Sequence[Path]) -> dict[str, Path]:
+def photos_in(folder: Path, *, skipped: Skipped = lambda _folder: None) -> list[Path]:
+    """Return the files with `PHOTO_SUFFIXES` in a folder and below, sorted by their path.
+
+    Hidden files and folders (".name") are left out, links to folders are followed. Folders below that hold pictures
+    drawn by Spica are left out, too, and given to `skipped`: results are not to be counted as photos.
+
+    Raises:
+        ImageError: if a folder cannot be read.
+    """
+    found: list[Path] = []
+    visited: set[str] = set()
+    for place, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
+        here = Path(place)
+        if DRAWN_SIGN in files and here != folder:
+            folders.clear()
+            skipped(here)
+            continue
+        visited.add(os.path.realpath(here))
+        # Links may lead back up: each folder is searched once.
+        folders[:] = [name for name in folders if name[0] != "." and os.path.realpath(here / name) not in visited]
+        found += [here / name for name in files if name[0] != "." and _is_photo(name)]
+    return sorted(found, key=lambda path: path.parts)
+
+
+def mark_drawn(folder: Path) -> None:
+    """Mark a folder as one of drawn pictures: from now on no photos are found in it by a search from above.
+
+    Raises:
+        OutputError: if the sign cannot be written.
+    """
+    write_atomically(folder / DRAWN_SIGN, _SIGN_TEXT)
+
+
+def name_photos(paths: Sequence[Path], *, skipped: Skipped = lambda _folder: None) -> dict[str, Path]:
     """Return the photos at `paths` by name: their path from the deepest folder that holds all of `paths`.
 
     So photos of one folder are named from that folder on, two photos never share a name, and slashes are forward.
@@ -33,10 +72,10 @@ def name_photos(paths: Sequence[Path]) -> dict[str, Path]:
     Raises:
         ImageError: if a path does not exist, a folder cannot be read, or there is no photo.
     """
-    photos = find_images(paths)
+    photos = find_images(paths, skipped=skipped)
     if not photos:
-        places = ", ".join(map(str, paths)) or "no path"
-        raise ImageError(f"{places}: no photo there, expected files named {', '.join(sorted(PHOTO_SUFFIXES))}")
+        places, suffixes = ", ".join(map(str, paths)) or "no path", ", ".join(sorted(PHOTO_SUFFIXES))
+        raise ImageError(f"{places}: no photo there, expected files named {suffixes} that Spica did not draw itself")
     folders = [os.path.abspath(path if path.is_dir() else path.parent) for path in paths]  # noqa: PTH100 - keeps links
     top = Path(os.path.commonpath(folders))
     return {Path(os.path.abspath(photo)).relative_to(top).as_posix(): photo for photo in photos}  # noqa: PTH100
@@ -51,18 +90,6 @@ def _existing(path: Path) -> Path:
     if not path.exists():
         raise ImageError(f"{path}: there is no such file or folder; check the path")
     return path
-
-
-def _photos_in(folder: Path) -> Iterator[Path]:
-    """Yield the photos in a folder and below, sorted by their path."""
-    found: list[Path] = []
-    visited: set[str] = set()
-    for here, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
-        visited.add(os.path.realpath(here))
-        # Links may lead back up: each folder is searched once.
-        folders[:] = [name for name in folders if name[0] != "." and os.path.realpath(Path(here, name)) not in visited]
-        found += [Path(here, name) for name in files if name[0] != "." and _is_photo(name)]
-    yield from sorted(found, key=lambda path: path.parts)
 
 
 def _is_photo(name: str) -> bool:

@@ -13,11 +13,6 @@ from spica.labels.labelled import LabelledImage, Labels
 from spica.labels.problems import Problem, error
 
 
-def check(annotations: Annotations, *, deep: bool = False) -> list[Problem]:
-    """Return everything that is wrong with the annotations; see `labels_from`."""
-    return labels_from(annotations, deep=deep)[1]
-
-
 def labels_from(annotations: Annotations, *, deep: bool = False) -> tuple[Labels, list[Problem]]:
     """Return the labels that are sound, in the order of the files, and every problem, those of reading first.
 

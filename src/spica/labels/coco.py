@@ -247,5 +247,8 @@ def _short(value: Any) -> str:
 
 
 def _mentions_labels(file: Path) -> bool:
-    content = file.read_bytes()
+    try:
+        content = file.read_bytes()
+    except OSError as broken:
+        raise AnnotationError(f"{file}: cannot be read ({broken.strerror}); check the rights") from broken
     return b'"images"' in content and b'"annotations"' in content

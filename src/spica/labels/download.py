@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from spica.errors import DownloadError
-from spica.labels.transfer import Progress, RemoteFile, fetch, read_remote
+from spica.labels.fetching import Progress, RemoteFile, fetch, read_remote
 from spica.labels.unpack import refuse_full, unpack
 
 ZENODO_RECORD = "https://zenodo.org/api/records/5092309"

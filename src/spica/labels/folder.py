@@ -13,6 +13,7 @@ from spica.labels.annotations import Annotations
 from spica.labels.audit import labels_from
 from spica.labels.labelled import Labels
 from spica.labels.problems import Problem
+from spica.labels.table import read_columns
 
 _READERS: MappingProxyType[str, Callable[[Path], Annotations]] = MappingProxyType(
     {"kaggle": kaggle.read, "gwhd": gwhd.read, "coco": coco.read, "yolo": yolo.read}
@@ -21,6 +22,9 @@ _WRITERS: MappingProxyType[str, Callable[[Labels, Path], None]] = MappingProxyTy
     {"kaggle": kaggle.write, "gwhd": gwhd.write, "coco": coco.write, "yolo": yolo.write}
 )
 LAYOUTS = tuple(_READERS)
+_PHOTO_FOLDERS: MappingProxyType[str, str] = MappingProxyType(
+    {"kaggle": kaggle.PHOTOS, "gwhd": gwhd.PHOTOS, "coco": coco.PHOTOS, "yolo": yolo.PHOTOS}
+)
 
 _EXPECTED = "Kaggle (train.csv), GWHD 2021 (competition_train.csv), COCO (a JSON file) or YOLO (images/ and labels/)"
 
@@ -36,11 +40,18 @@ def find_layout(folder: Path) -> str:
     found = _layouts(folder)
     if not found:
         below = [path.name for path in sorted(folder.iterdir()) if path.is_dir() and _layouts(path)]
-        hint = f"did you mean {folder / below[0]}?" if below else "see docs/data.md"
+        hint = f"did you mean {folder / below[0]}?" if below else _unreadable(folder) or "see docs/data.md"
         raise AnnotationError(f"{folder}: no labels, expected the layout of {_EXPECTED}; {hint}")
     if len(found) > 1:
         raise AnnotationError(f"{folder}: expected one layout, got {' and '.join(found)}; keep each in its own folder")
     return found[0]
+
+
+def is_photo_folder(folder: Path) -> bool:
+    """Return whether the photos of a data set lie in `folder`: train/ beside train.csv, images/ beside other labels."""
+    if folder.name not in _PHOTO_FOLDERS.values():
+        return False
+    return any(_PHOTO_FOLDERS[layout] == folder.name for layout in _layouts(folder.parent))
 
 
 def read_annotations(folder: Path) -> Annotations:
@@ -98,6 +109,16 @@ def _layouts(folder: Path) -> list[str]:
         "yolo": (folder / yolo.LABELS).is_dir() and (folder / yolo.PHOTOS).is_dir(),
     }
     return [layout for layout, is_there in signs.items() if is_there]
+
+
+def _unreadable(folder: Path) -> str:
+    """Return what is wrong with the first CSV file whose header cannot be read, "" if there is none."""
+    for file in sorted(folder.glob("*.csv")):
+        try:
+            read_columns(file)
+        except AnnotationError as broken:
+            return str(broken)
+    return ""
 
 
 def _publish(staged: Path, folder: Path) -> None:

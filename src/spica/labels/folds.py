@@ -1,6 +1,5 @@
 """Folds: labels divided for training and honest validation, whole fields together."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 
 from spica.errors import AnnotationError
 from spica.labels.annotations import whole_number
-from spica.labels.labelled import LabelledImage, Labels
+from spica.labels.labelled import LabelledImage, Labels, require_distinct_ids
 from spica.labels.table import read_table, write_table
 
 By: TypeAlias = Literal["source", "session", "random"]
@@ -46,7 +45,7 @@ def split(labels: Labels, by: By = "source", folds: int = 5, seed: int = 0) -> l
     """
     if folds < 2:
         raise ValueError(f"folds is {folds}, expected at least 2")
-    _refuse_twins([image.id for image in labels])
+    require_distinct_ids(labels)
     groups = _groups(labels, _GROUPINGS[by])
     if len(groups) < folds:
         raise AnnotationError(
@@ -75,7 +74,7 @@ def hold_out(labels: Labels, sources: Sequence[str], fraction: float = 0.1, seed
     """
     if not 0 <= fraction < 1:
         raise ValueError(f"fraction is {fraction}, expected at least 0 and less than 1")
-    _refuse_twins([image.id for image in labels])
+    require_distinct_ids(labels)
     known = sorted({image.source for image in labels})
     if missing := [source for source in sources if source not in known]:
         raise AnnotationError(f"no photo has the source {missing[0]!r}; the labels have {', '.join(known)}")
@@ -187,14 +186,3 @@ def _drawn(labels: Labels, fraction: float, seed: int) -> set[str]:
         count = int(fraction * len(names) + 0.5)
         drawn.update(names[index] for index in generator.permutation(len(names))[:count].tolist())
     return drawn
-
-
-def _refuse_twins(names: Sequence[str]) -> None:
-    """Refuse ids that are not unique.
-
-    Raises:
-        AnnotationError: if one is there twice.
-    """
-    name, count = Counter(names).most_common(1)[0] if names else ("", 0)
-    if count > 1:
-        raise AnnotationError(f"two images have the id {name!r}, expected different ones; leave one out")

@@ -1,6 +1,5 @@
 """The layout of the Global Wheat Head Dataset 2021: a row per photo in CSV files, and the photos in images/."""
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from spica.labels.imagetable import Origin, read_origins, write_origins
 from spica.labels.labelled import LabelledImage, Labels
 from spica.labels.photofiles import Photos, find_photos, image_id, put_photos
 from spica.labels.problems import Place, Problem, error, warning
-from spica.labels.table import read_table, read_text, write_table
+from spica.labels.table import columns_of, read_table, write_table
 
 TABLE = "competition_train.csv"
 PHOTOS = "images"
@@ -28,8 +27,8 @@ NO_BOX = "no_box"  # how the data set writes a photo without heads
 
 
 def tables(folder: Path) -> tuple[Path, ...]:
-    """Return the CSV files of `folder` that have the column BoxesString, sorted by name."""
-    return tuple(file for file in sorted(folder.glob("*.csv")) if file.is_file() and "BoxesString" in _columns(file))
+    """Return the CSV files of `folder` that have the column BoxesString, sorted by name; unreadable ones have none."""
+    return tuple(file for file in sorted(folder.glob("*.csv")) if file.is_file() and "BoxesString" in columns_of(file))
 
 
 def read(folder: Path) -> Annotations:
@@ -130,7 +129,3 @@ def _text(image: LabelledImage) -> str:
     """Return the boxes of an image as the data set writes them; the shortest decimals that give the same float32."""
     boxes = [" ".join(str(edge).removesuffix(".0") for edge in box) for box in image.boxes]
     return ";".join(boxes) or NO_BOX
-
-
-def _columns(file: Path) -> list[str]:
-    return next(csv.reader([read_text(file).split("\n", 1)[0]]), [])

@@ -1,5 +1,6 @@
 """A labelled image: one photo, where it comes from, and the box of every head on it."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -7,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from spica.boxes import Boxes, is_valid
+from spica.errors import AnnotationError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,3 +47,14 @@ class LabelledImage:
 
 
 Labels: TypeAlias = tuple[LabelledImage, ...]
+
+
+def require_distinct_ids(labels: Labels) -> None:
+    """Do nothing if every image has an id of its own.
+
+    Raises:
+        AnnotationError: if two have the same.
+    """
+    name, count = next(iter(Counter(image.id for image in labels).most_common(1)), ("", 0))
+    if count > 1:
+        raise AnnotationError(f"two images have the id {name!r}, expected different ones; leave one out")

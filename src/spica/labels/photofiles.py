@@ -2,21 +2,19 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from spica.errors import AnnotationError
-from spica.images import PHOTO_SUFFIXES
-from spica.labels.labelled import LabelledImage, Labels
+from spica.images import PHOTO_SUFFIXES, photos_in
+from spica.labels.labelled import LabelledImage, Labels, require_distinct_ids
 from spica.labels.problems import Place, Problem, error
 
 
 def photos_below(folder: Path) -> tuple[Path, ...]:
-    """Return every photo below `folder`, at any depth, sorted by name; hidden files are no photos."""
-    if not folder.is_dir():
-        return ()
-    return tuple(sorted(path for path in folder.rglob("*") if _is_photo(path)))
+    """Return every photo below `folder`, at any depth, as `photos_in` finds them; none if there is no folder."""
+    return tuple(photos_in(folder)) if folder.is_dir() else ()
 
 
 def image_id(name: str | PurePosixPath) -> str:
@@ -67,7 +65,7 @@ def photo_names(labels: Labels) -> tuple[str, ...]:
         AnnotationError: if an id cannot be a file name, or two images have the same.
     """
     names = tuple(_photo_name(image) for image in labels)
-    _refuse_twins(image.id for image in labels)
+    require_distinct_ids(labels)
     return names
 
 
@@ -92,10 +90,6 @@ def put_photos(labels: Labels, folder: Path) -> tuple[str, ...]:
     return names
 
 
-def _is_photo(path: Path) -> bool:
-    return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".") and path.is_file()
-
-
 def _photo_name(image: LabelledImage) -> str:
     suffix = image.path.suffix
     path = PurePosixPath(image.id)
@@ -107,11 +101,3 @@ def _photo_name(image: LabelledImage) -> str:
     if suffix.lower() not in PHOTO_SUFFIXES:
         raise AnnotationError(f"{image.path}: a photo ends in {', '.join(sorted(PHOTO_SUFFIXES))}; rename the file")
     return image.id + suffix
-
-
-def _refuse_twins(ids: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for name in ids:
-        if name in seen:
-            raise AnnotationError(f"two images have the id {name!r}, expected different ones; leave one out")
-        seen.add(name)

@@ -45,6 +45,23 @@ def read_table(file: Path, required: Sequence[str]) -> Table:
     return Table(file, columns, tuple(rows), tuple(problems))
 
 
+def columns_of(file: Path) -> tuple[str, ...]:
+    """Return the columns of a CSV file; none if its header cannot be read, as in a file of another kind."""
+    try:
+        return read_columns(file)
+    except AnnotationError:
+        return ()
+
+
+def read_columns(file: Path) -> tuple[str, ...]:
+    """Return the columns of a CSV file, as its first line names them.
+
+    Raises:
+        AnnotationError: if the file or its first line cannot be read.
+    """
+    return _names(file, read_text(file).split("\n", 1)[0])
+
+
 def read_text(file: Path) -> str:
     r"""Return a text file with "\n" at every line's end; bytes that are not UTF-8 become lone surrogates.
 
@@ -82,8 +99,20 @@ def write_table(file: Path, columns: Sequence[str], rows: Iterable[Sequence[obje
     write_atomically(file, text.getvalue().encode("utf-8"))
 
 
+def _names(file: Path, line: str) -> tuple[str, ...]:
+    """Return the names of the columns in the first line.
+
+    Raises:
+        AnnotationError: if it is no line of CSV.
+    """
+    try:
+        return tuple(name.strip() for name in next(csv.reader([line]), []))
+    except csv.Error as broken:
+        raise AnnotationError(f"{file}, row 1: is not CSV ({broken}); expected the names of the columns") from broken
+
+
 def _header(file: Path, line: str, required: Sequence[str]) -> tuple[str, ...]:
-    columns = tuple(name.strip() for name in next(csv.reader([line]), []))
+    columns = _names(file, line)
     missing = [name for name in required if name not in columns]
     if missing:
         hint = "separate the columns by commas" if ";" in line or "\t" in line else "add or rename the columns"

@@ -55,6 +55,12 @@ class NetworkDetect:
         self.mean = detector.mean.cpu()
 
     @property
+    def most_boxes(self) -> int:
+        """The largest number of boxes that it can find on a photo."""
+        settings = self.detector.settings
+        return min(settings.head.most_boxes, settings.proposals.detect)
+
+    @property
     def threshold(self) -> float:
         """The recommended score threshold."""
         return self.card.threshold
@@ -63,13 +69,16 @@ class NetworkDetect:
         """Return every box above the least score, in pixels of the photo.
 
         Raises:
-            WeightsError: if the network gives numbers that are not finite.
+            WeightsError: if the network gives numbers that are not finite, or memory runs out.
         """
         small = resized(photo_tensor(photo), self.detector.settings.side)
         batch = padded(small, self.mean).to(self.device, memory_format=torch.channels_last)
         size = (small.shape[-2], small.shape[-1])
-        with torch.inference_mode():
-            (found,) = self.detector(batch, [size])
+        try:
+            with torch.inference_mode():
+                (found,) = self.detector(batch, [size])
+        except torch.OutOfMemoryError as error:
+            raise WeightsError(f"out of memory on {self.device} for a photo of {size[1]} x {size[0]} pixels") from error
         if not bool(torch.isfinite(found["boxes"]).all()):
             raise WeightsError("the network found boxes that are not finite; the weights are broken: train again")
         return as_detections(found, size, photo.shape[:2])

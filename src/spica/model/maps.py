@@ -72,13 +72,13 @@ def last_maps(ran: list[Stage]) -> dict[int, Stage]:
     return last
 
 
-def offsets(run: Callable[[Tensor], list[Tensor]], strides: list[int]) -> list[float]:
+def offsets(run: Callable[[Tensor], list[Tensor]], strides: list[int], *, patches: bool = False) -> list[float]:
     """Return the pixel on which the first cell of each map is centred.
 
     At the smallest input that gives g cells every convolution fits without remainder, so the cells lie symmetrically:
     the first one is centred at (size - (g - 1) * stride - 1) / 2. This is 0 for padded convolutions, about half a
     stride for networks that cut the photo into patches, and more than a stride for stems with valid padding.
-    A network that takes only multiples of its stride is taken for a padded one.
+    Of networks that take only multiples of their stride this cannot be measured: `patches` says which case they are.
     """
     cells: dict[int, list[int]] = {}
 
@@ -87,10 +87,16 @@ def offsets(run: Callable[[Tensor], list[Tensor]], strides: list[int]) -> list[f
             cells[size] = [grid.shape[-1] for grid in run(torch.zeros(1, 3, size, size))]
         return cells[size]
 
-    return [_offset(count, level, stride) for level, stride in enumerate(strides)]
+    return [_offset(count, level, stride, patches=patches) for level, stride in enumerate(strides)]
 
 
-def _offset(count: Callable[[int], list[int]], level: int, stride: int) -> float:
+def cuts_patches(network: nn.Module) -> bool:
+    """Return whether the first convolution of a network cuts the photo into patches that do not overlap."""
+    first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
+    return first is not None and first.kernel_size == first.stride and max(first.stride) > 1
+
+
+def _offset(count: Callable[[int], list[int]], level: int, stride: int, *, patches: bool) -> float:
     largest = 5 * max(stride, 32)  # large enough for every stem, small enough to be quick
     try:
         wanted = count(largest)[level]
@@ -99,7 +105,7 @@ def _offset(count: Callable[[int], list[int]], level: int, stride: int) -> float
             middle = (low + high) // 2
             low, high = (low, middle) if count(middle)[level] >= wanted else (middle, high)
     except (RuntimeError, AssertionError, ValueError):  # what networks raise for sizes that they do not take
-        return 0.0
+        return (stride - 1) / 2 if patches else 0.0
     return max(0.0, (high - (wanted - 1) * stride - 1) / 2)
 
 

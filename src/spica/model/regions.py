@@ -26,9 +26,9 @@ class Anchors(AnchorGenerator):  # type: ignore[misc]  # torchvision has no type
 
     def forward(self, image_list: ImageList, feature_maps: list[Tensor]) -> list[Tensor]:
         """Return for each photo all anchors of all levels, (n, 4) in pixels."""
-        first = feature_maps[0]
-        self.set_cell_anchors(first.dtype, first.device)
-        strides = [[torch.tensor(level.stride, device=first.device)] * 2 for level in self.levels]
+        device = feature_maps[0].device
+        self.set_cell_anchors(torch.float32, device)  # in half precision pixels beyond 256 would be rounded
+        strides = [[torch.tensor(level.stride, device=device)] * 2 for level in self.levels]
         grids = self.grid_anchors([list(grid.shape[-2:]) for grid in feature_maps], strides)
         anchors = torch.cat([grid + level.offset for grid, level in zip(grids, self.levels, strict=True)])
         return [anchors] * len(image_list.image_sizes)
@@ -71,7 +71,8 @@ class RegionPooling(nn.Module):
         return (wanted[:, None].log2().floor() - strides.log2()).abs().argmin(dim=1)
 
     def _pool(self, grid: Tensor, photo: Tensor, boxes: Tensor, level: Level) -> Tensor:
-        regions = torch.cat([photo, boxes - level.offset], dim=1).to(grid.dtype)
+        grid = grid.float()  # half precision would round where the regions lie
+        regions = torch.cat([photo, boxes - level.offset], dim=1).float()
         pooled: Tensor
         if self.settings.kind == "pool":
             pooled = roi_pool(grid, regions, self.output_size, 1 / level.stride)

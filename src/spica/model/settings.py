@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
 Rgb = tuple[float, float, float]
 
 
@@ -23,7 +24,7 @@ class BackboneSettings(Settings):
     """`default` (the library's own pretrained weights), `none`, or the path of a local file."""
     mean: Rgb | None = None
     """Mean of each channel, for pixels in [0, 1]; by default what the weights were trained with."""
-    std: Rgb | None = None
+    std: tuple[Positive, Positive, Positive] | None = None
     """Standard deviation of each channel, likewise."""
     licence: str | None = None
     """Licence of a local file of weights, to be recorded."""
@@ -47,9 +48,9 @@ class NeckSettings(Settings):
 class AnchorSettings(Settings):
     """The boxes that proposals start from, in pixels of the resized photo."""
 
-    sizes: tuple[tuple[float, ...], ...] = ((16, 24), (36, 54), (80, 120))
+    sizes: tuple[tuple[Positive, ...], ...] = ((16, 24), (36, 54), (80, 120))
     """Square roots of the areas, a tuple for each level."""
-    ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    ratios: tuple[Positive, ...] = (0.5, 1.0, 2.0)
     """Height / width."""
 
 
@@ -60,8 +61,8 @@ class ProposalSettings(Settings):
     """Best anchors kept on each level."""
     train: int = Field(default=512, ge=1)
     """Proposals of a photo while training."""
-    detect: int = Field(default=300, ge=1)
-    """Proposals of a photo while detecting."""
+    detect: int = Field(default=1000, ge=1)
+    """Proposals of a photo while detecting; there are never more boxes than proposals, so this is a cap of counts."""
     suppression_iou: Fraction = 0.7
     head_iou: Fraction = 0.7
     """An anchor of at least this IoU with a head is a head."""

@@ -41,9 +41,10 @@ def freeze(body: Body, settings: BackboneSettings) -> None:
     Raises:
         WeightsError: if the named stage does not exist.
     """
-    frozen = frozen_stages(body, settings.transfer)
+    frozen = tuple(f"{stage}." for stage in frozen_stages(body, settings.transfer))
     for name, parameter in body.named_parameters():
-        parameter.requires_grad_(not _is_in(name, frozen) and settings.transfer != "fixed")
+        inner = name.removeprefix(f"{body.network_name}.")
+        parameter.requires_grad_(settings.transfer != "fixed" and not inner.startswith(frozen))
     if settings.batch_norm != "train":
         for module in body.modules():
             if isinstance(module, NORMALISATIONS):
@@ -94,11 +95,6 @@ def fold_batch_norm(body: Body) -> None:
     # 1 % of the largest value: float32 rounding through some hundred layers stays far below
     if any((new - old).abs().max() > 0.01 * old.abs().max() for new, old in zip(after, before, strict=True)):
         raise WeightsError('batch normalisation of this backbone cannot be folded; set backbone.batch_norm = "frozen"')
-
-
-def _is_in(parameter: str, stages: tuple[str, ...]) -> bool:
-    # A trunk wraps the network, so the stage's name may stand anywhere in the parameter's.
-    return any(f".{stage}." in f".{parameter}" for stage in stages)
 
 
 def _convolutions_with_norm(body: Body, probe: Tensor) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:

@@ -19,6 +19,7 @@ from spica.detections import Detections, no_detections
 from spica.errors import SubmissionError
 from spica.images import write_atomically
 from spica.labels.labelled import LabelledImage
+from spica.labels.photofiles import image_id
 
 KAGGLE_COLUMNS = ("image_id", "PredictionString")
 GWHD_COLUMNS = ("image_name", "PredString", "domain")
@@ -61,7 +62,8 @@ def write_gwhd_submission(path: Path, predictions: Mapping[str, Detections], dom
 def read_submission(path: Path) -> dict[str, Detections]:
     """Return the detections on each image of a submission; the columns say which of the two forms it has.
 
-    Boxes in the form of 2021 have no scores: each gets 1, and they keep their order. Rows are numbered as a spreadsheet
+    Boxes in the form of 2021 have no scores: each gets 1, and they keep their order; the ending of a photo's name is no
+    part of its id, as in the labels of 2021. Rows are numbered as a spreadsheet
     does, the header being row 1.
 
     Raises:
@@ -186,7 +188,7 @@ def _detections_of_row(columns: Sequence[str], row: Sequence[str]) -> tuple[str,
     if "image_id" in fields:
         name, detections = fields["image_id"], _from_kaggle_string(fields["PredictionString"])
     else:
-        name, detections = fields["image_name"], _from_gwhd_string(fields["PredString"])
+        name, detections = image_id(fields["image_name"]), _from_gwhd_string(fields["PredString"])
     if not name:
         raise _BadRowError("the image has no name")
     return name, detections

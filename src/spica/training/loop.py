@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
@@ -23,6 +24,7 @@ class State:
     model: nn.Module
     averaged: AveragedModel | None
     optimiser: torch.optim.Optimizer
+    seed: int
     step: int = 0
     seconds: float = 0.0
 
@@ -34,28 +36,39 @@ def train_steps(
     state: State,
     data: Iterator[Batch],
     schedule: Schedule,
-    clip: float | None,
+    clip: float,
     accelerator: Accelerator,
     after: Callable[[Losses], None],
 ) -> None:
     """Train until the schedule is over; `after` is called with the mean losses of each step.
 
     Raises:
-        TrainingError: if a loss is not finite, or memory runs out.
+        TrainingError: if a loss or a gradient is not finite, or memory runs out.
+        RuntimeError: for anything else that goes wrong inside torch.
     """
     while not _is_over(state, schedule, accelerator):
         started = time.monotonic()
         rate = schedule.rate(state.step, state.seconds)
         set_rate(state.optimiser, rate)
-        losses = _step(state, [next(data) for _ in range(schedule.settings.accumulate)], clip, accelerator)
-        if state.averaged is not None:
-            state.averaged.update_parameters(accelerator.unwrap_model(state.model))
+        _seed(state, accelerator)
+        batches = [next(data) for _ in range(schedule.settings.accumulate)]
+        try:
+            losses = _step(state, batches, clip, accelerator)
+        except RuntimeError as error:  # torch.OutOfMemoryError is one, and what a processor without memory gives
+            if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+                raise TrainingError(_out_of_memory(batches, state.step)) from error
+            raise
         state.step += 1
         state.seconds += time.monotonic() - started  # evaluating and writing do not count as training
         after({**losses, "rate": rate})
 
 
-def _step(state: State, batches: list[Batch], clip: float | None, accelerator: Accelerator) -> Losses:
+def _step(state: State, batches: list[Batch], clip: float, accelerator: Accelerator) -> Losses:
+    """Move the weights once, by the mean gradient of the batches, and return the mean losses.
+
+    Raises:
+        TrainingError: if losses or gradients are not finite; the weights have not moved then.
+    """
     state.model.train()
     state.optimiser.zero_grad(set_to_none=True)
     sums: Losses = {}
@@ -64,9 +77,13 @@ def _step(state: State, batches: list[Batch], clip: float | None, accelerator: A
         with alone:
             for name, value in _gradients(state.model, batch, len(batches), accelerator, state.step).items():
                 sums[name] = sums.get(name, 0.0) + value
-    if clip is not None:
-        accelerator.clip_grad_norm_(state.model.parameters(), clip)
+    norm = accelerator.clip_grad_norm_(state.model.parameters(), clip or float("inf"))
+    # With fp16 an overflow is normal: the scaler leaves such a step out.
+    if accelerator.scaler is None and norm is not None and not bool(torch.isfinite(norm)):
+        raise TrainingError(_not_finite("the gradient", float(norm), batches, state.step))
     state.optimiser.step()
+    if state.averaged is not None:
+        state.averaged.update_parameters(accelerator.unwrap_model(state.model))
     return sums
 
 
@@ -74,37 +91,50 @@ def _gradients(model: nn.Module, batch: Batch, parts: int, accelerator: Accelera
     """Add the gradients of one batch, which counts as one of `parts`, and return its losses.
 
     Raises:
-        TrainingError: if a loss is not finite, or memory runs out.
+        TrainingError: if a loss is not finite.
     """
     photos = batch.photos.to(accelerator.device, memory_format=torch.channels_last).float() / 255
     sizes = [(photos.shape[-2], photos.shape[-1])] * len(photos)
-    try:
-        with accelerator.autocast():
-            losses: dict[str, Tensor] = model(photos, sizes, batch.targets(accelerator.device))
-            total = torch.stack(list(losses.values())).sum() / parts
-        _require_finite(losses, batch, step)
-        accelerator.backward(total)
-    except torch.OutOfMemoryError as error:
-        half = max(1, len(batch.ids) // 2)
-        raise TrainingError(
-            f"out of memory at step {step} with batches of {len(batch.ids)} samples of {photos.shape[-1]} pixels;"
-            f" set schedule.batch={half} and schedule.accumulate={parts * 2}, which trains the same, and --resume"
-        ) from error
+    with accelerator.autocast():
+        losses: dict[str, Tensor] = model(photos, sizes, batch.targets(accelerator.device))
+        total = torch.stack(list(losses.values())).sum() / parts
+    for name, loss in losses.items():
+        if not bool(torch.isfinite(loss.detach())):
+            raise TrainingError(_not_finite(name, float(loss.detach()), [batch], step))
+    accelerator.backward(total)
     return {"loss": float(total.detach()), **{name: float(loss.detach()) / parts for name, loss in losses.items()}}
 
 
-def _require_finite(losses: dict[str, Tensor], batch: Batch, step: int) -> None:
-    for name, loss in losses.items():
-        if not bool(torch.isfinite(loss.detach())):
-            raise TrainingError(
-                f"{name} is {float(loss.detach())} at step {step} (photos {', '.join(batch.ids)});"
-                " lower optimiser.rate, set optimiser.clip, or use float32; --resume goes on from the last checkpoint"
-            )
+def _not_finite(name: str, value: float, batches: list[Batch], step: int) -> str:
+    photos = ", ".join(photo for batch in batches for photo in batch.ids)
+    return (
+        f"{name} is {value} at step {step} (photos {photos});"
+        " --resume goes on from the last checkpoint: with a lower optimiser.rate or optimiser.clip, or in float32"
+    )
+
+
+def _out_of_memory(batches: list[Batch], step: int) -> str:
+    size, parts, side = len(batches[0].ids), len(batches), batches[0].photos.shape[-1]
+    if size == 1:
+        remedy = "set sample.side to a smaller size"
+    else:
+        smaller = size // 2 if size % 2 == 0 else 1
+        remedy = (
+            f"set schedule.batch={smaller} and schedule.accumulate={parts * size // smaller}, which trains the same"
+        )
+    return (
+        f"out of memory at step {step} with batches of {size} samples of {side} pixels; {remedy};"
+        " --resume goes on from the last checkpoint"
+    )
+
+
+def _seed(state: State, accelerator: Accelerator) -> None:
+    """Make what a step draws at random depend on nothing but seed, step and process: so resuming is exact."""
+    entropy = np.random.SeedSequence((state.seed, state.step, accelerator.process_index))
+    torch.manual_seed(int(entropy.generate_state(1, np.uint32)[0]))
 
 
 def _is_over(state: State, schedule: Schedule, accelerator: Accelerator) -> bool:
-    over = schedule.progress(state.step, state.seconds) >= 1
-    if accelerator.num_processes == 1:
-        return over
-    # Clocks differ between processes, so the first one decides for all.
-    return bool(broadcast(torch.tensor([float(over)], device=accelerator.device))[0])
+    if accelerator.num_processes > 1:  # clocks differ between processes, so that of the first one counts for all
+        state.seconds = float(broadcast(torch.tensor([state.seconds], device=accelerator.device))[0])
+    return schedule.progress(state.step, state.seconds) >= 1

@@ -16,7 +16,7 @@ class ValidationSettings(Settings):
 
     sources: tuple[str, ...] = ()
     """Whole sources held out: fields that the detector never sees. They choose nothing, they only judge."""
-    fraction: Fraction = 0.1
+    fraction: float = Field(default=0.1, ge=0, lt=1)
     """Part of the other photos held out, of each source alike: chooses the best weights and the threshold."""
     seed: int = 0
 
@@ -24,8 +24,8 @@ class ValidationSettings(Settings):
 class SampleSettings(Settings):
     """How a training sample is made from photos: geometry first, then colour."""
 
-    side: int = Field(default=512, ge=32)
-    """Width and height of a sample in pixels."""
+    side: int = Field(default=512, ge=32, multiple_of=32)
+    """Width and height of a sample in pixels: a multiple of 32, which every backbone takes."""
     zoom: tuple[float, float] = (0.7, 1.4)
     """Range of the scale, 1 being the scale at which the detector looks at whole photos."""
     flips: bool = True
@@ -47,6 +47,12 @@ class SampleSettings(Settings):
     jpeg: Fraction = 0.0
     """Probability of a compression with quality 30 to 90."""
 
+    @model_validator(mode="after")
+    def _zoom_is_a_range(self) -> "SampleSettings":
+        if not 0 < self.zoom[0] <= self.zoom[1]:
+            raise ValueError(f"sample.zoom is {list(self.zoom)}, expected a smaller and a larger number above 0")
+        return self
+
 
 class OptimiserSettings(Settings):
     """How weights follow their gradients."""
@@ -60,16 +66,17 @@ class OptimiserSettings(Settings):
     """Of matrices and convolutions; biases and scales have none."""
     momentum: Fraction = 0.9
     """Of SGD."""
-    clip: float | None = Field(default=10.0, gt=0)
-    """Largest norm of the gradient."""
+    clip: float = Field(default=10.0, ge=0)
+    """Largest norm of the gradient; 0 for any."""
 
 
 class ScheduleSettings(Settings):
     """How long, in which portions, and how the learning rate goes down."""
 
-    epochs: float | None = Field(default=None, gt=0)
-    minutes: float | None = Field(default=None, gt=0)
-    """Time budget; with both, whichever ends first."""
+    epochs: float = Field(default=0, ge=0)
+    """How often each photo is seen; 0 for no limit."""
+    minutes: float = Field(default=0, ge=0)
+    """Time budget, 0 for none; with both, whichever ends first."""
     batch: int = Field(default=4, ge=1)
     """Samples for each process and step."""
     accumulate: int = Field(default=1, ge=1)
@@ -82,8 +89,8 @@ class ScheduleSettings(Settings):
 
     @model_validator(mode="after")
     def _ends(self) -> "ScheduleSettings":
-        if self.epochs is None and self.minutes is None:
-            raise ValueError("schedule has neither epochs nor minutes, expected at least one of them")
+        if not self.epochs and not self.minutes:
+            raise ValueError("schedule has neither epochs nor minutes, expected at least one of them above 0")
         return self
 
 
@@ -94,16 +101,17 @@ class RunSettings(Settings):
     averaging: Fraction = 0.998
     """Decay of the moving average of the weights, which is what is evaluated and kept; 0 for none."""
     precision: Literal["float32", "bf16", "fp16"] = "float32"
-    device: str = "auto"
-    threads: int | None = Field(default=None, ge=1)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int = Field(default=0, ge=0)
+    """Threads of the processor; 0 for torch's choice. Resuming is exact only with the same number."""
     workers: int = Field(default=0, ge=0)
     """Processes that prepare samples; 0 prepares them between the steps."""
     cache_gigabytes: float = Field(default=4.0, ge=0)
     """Memory for decoded photos."""
     log_steps: int = Field(default=20, ge=1)
     evaluate_steps: int = Field(default=500, ge=1)
-    evaluate_photos: int | None = Field(default=None, ge=1)
-    """Validation photos looked at while training; by default all."""
+    evaluate_photos: int = Field(default=0, ge=0)
+    """Validation photos looked at while training; 0 for all."""
     checkpoint_minutes: float = Field(default=5.0, ge=0)
 
 

@@ -1,42 +1,39 @@
 """A run: from a recipe and labels to a folder with weights, scores, curves and pictures."""
 
-import json
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
-import accelerate
 import torch
-import torchvision
-from accelerate import Accelerator
-from torch.optim.swa_utils import AveragedModel
 
-import spica
 from spica.detections import Detections
-from spica.errors import AnnotationError, RecipeError, TrainingError
-from spica.images import read_image, write_atomically
+from spica.errors import AnnotationError
+from spica.images import read_image
 from spica.labels.folder import read_labels
 from spica.labels.folds import Parts, hold_out
 from spica.labels.labelled import LabelledImage, Labels
 from spica.labels.problems import Problem
-from spica.model.checkpoint import WEIGHTS_NAME, Card, NetworkDetect, load_detect, save_weights
+from spica.model.checkpoint import WEIGHTS_NAME, Card, NetworkDetect, save_weights
 from spica.model.detector import Detector
 from spica.scoring.curves import best_threshold
 from spica.scoring.evaluation import Evaluation, evaluate
+from spica.training.averaging import averaged_weights
+from spica.training.folder import begin_folder, require_place
 from spica.training.journal import Journal, Means, draw_curves, draw_validation, tensorboard_writer
+from spica.training.judging import judge
 from spica.training.loop import Losses, State, train_steps
-from spica.training.recipe import Recipe, read_recipe, recipe_from
+from spica.training.processes import build_accelerator
+from spica.training.recipe import Recipe, read_recipe
 from spica.training.samples import GIGABYTE, Order, PhotoCache, Samples, batches
 from spica.training.saving import Best, load_checkpoint, save_checkpoint
 from spica.training.schedule import Schedule, build_optimiser
+from spica.training.stopping import stopping
 
-RECIPE_NAME = "recipe.json"
+MOST_NOTES = 3  # problems of the labels told one by one
 PICTURED = 4  # validation photos drawn at each evaluation
-FREE_ON_RESUME = ("schedule", "run")  # tables of the recipe that may change when a run goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +61,30 @@ def train(
     resume: bool = False,
     settings: Sequence[str] = (),
     tell: Tell = lambda _progress: None,
-) -> tuple[dict[str, Evaluation], list[Problem]]:
+) -> dict[str, Evaluation]:
     """Train a detector by a recipe on labelled photos, into the run folder `out`.
 
-    Returns the evaluations of the best weights on the parts held out, and the problems of the labels.
+    Returns the evaluations of the best weights on the parts held out; of several processes, only the first one does.
+    Problems of the labels are told before the first step.
 
     Raises:
         SpicaError: for a recipe, labels or photos that cannot be used, or a training that cannot go on.
     """
     chosen = read_recipe(recipe, settings)
-    labels, problems = read_labels(data)
+    labels, problems = read_labels(data, deep=True)  # a photo that cannot be decoded shall not end an epoch
+    for note in _notes(problems, data):
+        tell(Progress(0, 0.0, 0.0, {}, 0.0, note))
     parts = _parts(labels, chosen)
-    _prepare(out, chosen, resume=resume)
+    require_place(out, chosen, resume=resume)
     run = _Run(chosen, parts, out, resume=resume, tell=tell)
     run.train()
-    return run.judge() if run.is_first else {}, problems
+    return judge(out, parts, run.accelerator.device) if run.is_first else {}
+
+
+def _notes(problems: Sequence[Problem], data: Path) -> list[str]:
+    shown = [problem.line() for problem in problems[:MOST_NOTES]]
+    more = len(problems) - len(shown)
+    return [*shown, f"{more} more problems of the labels: see spica data check {data}"] if more else shown
 
 
 def _parts(labels: Labels, recipe: Recipe) -> Parts:
@@ -89,56 +95,15 @@ def _parts(labels: Labels, recipe: Recipe) -> Parts:
     return parts
 
 
-def _prepare(out: Path, recipe: Recipe, *, resume: bool) -> None:
-    """Make the run folder with recipe and environment, or check that the recipe is that of the run to resume.
-
-    Raises:
-        TrainingError: if there is a run already, or none to resume.
-    """
-    stored = out / RECIPE_NAME
-    if resume:
-        if not stored.is_file():
-            raise TrainingError(f"{out}: no run to resume there ({RECIPE_NAME} is missing); train without --resume")
-        _require_same(recipe, recipe_from(json.loads(stored.read_text(encoding="utf-8")), str(stored)))
-    elif stored.exists():
-        raise TrainingError(f"{out}: holds a run already; add --resume to go on with it, or name another folder")
-    (out / "pictures").mkdir(parents=True, exist_ok=True)
-    write_atomically(stored, recipe.model_dump_json(indent=2).encode())
-    write_atomically(out / "environment.json", json.dumps(_environment(), indent=2).encode())
-
-
-def _require_same(recipe: Recipe, stored: Recipe) -> None:
-    new, old = recipe.model_dump(mode="json"), stored.model_dump(mode="json")
-    changed = [key for key in new if key not in FREE_ON_RESUME and new[key] != old[key]]
-    if changed:
-        raise RecipeError(
-            f"[{changed[0]}] of the recipe differs from that of the run to resume;"
-            f" only {' and '.join(FREE_ON_RESUME)} may change"
-        )
-
-
-def _environment() -> dict[str, str | int]:
-    return {
-        "spica": spica.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
-        "accelerate": accelerate.__version__,
-        "machine": platform.platform(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
-        "threads": torch.get_num_threads(),
-    }
-
-
 class _Run:
     """A training under way: its state, and what is written when."""
 
     def __init__(self, recipe: Recipe, parts: Parts, out: Path, *, resume: bool, tell: Tell) -> None:
         self.recipe, self.parts, self.out, self.tell = recipe, parts, out, tell
-        if recipe.run.threads is not None:
+        if recipe.run.threads:
             torch.set_num_threads(recipe.run.threads)
         torch.manual_seed(recipe.run.seed)
-        self.accelerator = _accelerator(recipe)
+        self.accelerator = build_accelerator(recipe.run)
         self.is_first = self.accelerator.is_main_process
         self.detector = Detector(recipe.detector).to(memory_format=torch.channels_last)
         self.state = self._new_state()
@@ -152,6 +117,7 @@ class _Run:
         self.tensorboard = tensorboard_writer(out) if self.is_first else None
         self.means = Means()
         self.saved = time.monotonic()
+        self._open()
 
     def train(self) -> None:
         """Train to the end of the schedule.
@@ -161,34 +127,30 @@ class _Run:
         """
         data = batches(self._samples(), self._order(), self.recipe.run.workers)
         clip = self.recipe.optimiser.clip
-        if self.accelerator.num_processes > 1:
-            # Every process draws proposals and anchors of its own.
-            torch.manual_seed(self.recipe.run.seed + 1 + self.accelerator.process_index)
-        try:
-            train_steps(self.state, data, self.schedule, clip, self.accelerator, self._after_step)
-        except KeyboardInterrupt:
-            if self.is_first:
-                self._save()
-            raise
+        with stopping() as stop:
+
+            def after(losses: Losses) -> None:
+                self._after_step(losses)
+                if stop.is_set():
+                    if self.is_first:
+                        self._save()
+                    raise KeyboardInterrupt
+
+            train_steps(self.state, data, self.schedule, clip, self.accelerator, after)
         self._finish()
 
-    def judge(self) -> dict[str, Evaluation]:
-        """Return, and write, the evaluations of the best weights on the parts held out."""
-        detect = load_detect(self.out, str(self.accelerator.device))
-        judged = {}
-        for name, labels in (("validation", self.parts.held_fraction), ("held_out", self.parts.held_sources)):
-            if labels:
-                found = [detect(read_image(image.path)) for image in labels]
-                judged[name] = evaluate(found, labels, detect.threshold)
-        content = {name: json.loads(evaluation.to_json()) for name, evaluation in judged.items()}
-        write_atomically(self.out / "evaluation.json", json.dumps(content, indent=2).encode())
-        return judged
+    def _open(self) -> None:
+        """Begin the run folder once everything is built: a recipe that does not work leaves none behind."""
+        self.accelerator.wait_for_everyone()  # all processes have looked whether the folder is free
+        if self.is_first:
+            begin_folder(self.out, self.recipe, self.parts)
+        self.accelerator.wait_for_everyone()
 
     def _new_state(self) -> State:
         optimiser = build_optimiser(self.detector, self.recipe.optimiser)
-        averaged = _averaged(self.detector, self.recipe.run.averaging, self.accelerator.device)
+        averaged = averaged_weights(self.detector, self.recipe.run.averaging, self.accelerator.device)
         model, optimiser = self.accelerator.prepare(self.detector, optimiser)
-        return State(model, averaged, optimiser)
+        return State(model, averaged, optimiser, self.recipe.run.seed)
 
     def _samples(self) -> Samples:
         budget = self.recipe.run.cache_gigabytes * GIGABYTE / self.accelerator.num_processes
@@ -229,7 +191,7 @@ class _Run:
 
     def _evaluate(self) -> None:
         """Look at validation photos with the averaged weights; keep the weights if they are the best so far."""
-        labels = self.parts.held_fraction[: self.recipe.run.evaluate_photos]
+        labels = _spread(self.parts.held_fraction, self.recipe.run.evaluate_photos)
         if self.is_first and labels:
             with _evaluating(self._kept()) as detector:
                 detect = NetworkDetect(detector, Card(), self.accelerator.device)
@@ -255,12 +217,11 @@ class _Run:
         done = self.schedule.progress(step, self.state.seconds)
         self.tell(Progress(step, done, self.state.seconds, {}, 0.0, note))
 
-    def _draw(self, labels: Labels, found: Sequence[Detections], threshold: float) -> None:
+    def _draw(self, labels: Sequence[LabelledImage], found: Sequence[Detections], threshold: float) -> None:
         draw_curves(self.out / "curves.png", self.metrics, self.evaluations)
-        spread = range(0, len(labels), -(-len(labels) // PICTURED))
-        chosen: list[LabelledImage] = [labels[index] for index in spread]
+        pictured = _spread(list(zip(labels, found, strict=True)), PICTURED)
         path = self.out / "pictures" / f"step_{self.state.step:06d}.jpg"
-        draw_validation(path, chosen, [found[index].above(threshold) for index in spread])
+        draw_validation(path, [image for image, _ in pictured], [boxes.above(threshold) for _, boxes in pictured])
 
     def _finish(self) -> None:
         if self.state.step % self.recipe.run.evaluate_steps or not self.parts.held_fraction:
@@ -301,28 +262,14 @@ class _Run:
         self.saved = time.monotonic()
 
 
-def _accelerator(recipe: Recipe) -> Accelerator:
-    precision = {"float32": "no", "bf16": "bf16", "fp16": "fp16"}[recipe.run.precision]
-    on_gpu = recipe.run.device != "cpu" and torch.cuda.is_available()
-    if recipe.run.device.startswith("cuda") and not on_gpu:
-        raise RecipeError(f"run.device is {recipe.run.device!r}, but there is no GPU here; set it to auto or cpu")
-    return Accelerator(mixed_precision=precision, cpu=not on_gpu)
+T = TypeVar("T")
 
 
-def _averaged(detector: Detector, decay: float, device: torch.device) -> AveragedModel | None:
-    """Return the moving average of the weights; it follows quickly at first, when they still change much."""
-    if not decay:
-        return None
-
-    def average(kept: torch.Tensor, new: torch.Tensor, count: torch.Tensor | int) -> torch.Tensor:
-        if not kept.is_floating_point():
-            return new
-        weight = min(decay, (1 + int(count)) / (10 + int(count)))
-        return torch.lerp(new, kept, weight)
-
-    averaged = AveragedModel(detector, device=device, avg_fn=average, use_buffers=True)
-    averaged.requires_grad_(False)  # noqa: FBT003 - torch's own signature
-    return averaged
+def _spread(values: Sequence[T], most: int) -> Sequence[T]:
+    """Return at most `most` of the values, evenly spread, or all for 0; labels come sorted by source."""
+    if not most or len(values) <= most:
+        return values
+    return [values[index * len(values) // most] for index in range(most)]
 
 
 @contextmanager

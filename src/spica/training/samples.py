@@ -55,9 +55,9 @@ class PhotoCache:
     def fill(self) -> None:
         """Decode photos until the budget is spent; done before workers start, they share the memory."""
         for index in range(len(self.labels)):
-            if self.left <= 0:
-                return
             self.sample(index)
+            if index not in self.kept:
+                return
 
     def _photo(self, index: int, image: LabelledImage) -> Tensor:
         if index in self.kept:

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
+from pickle import UnpicklingError  # for the error class alone: nothing is unpickled here
 from typing import Any
 
 import torch
@@ -34,8 +35,6 @@ def save_checkpoint(folder: Path, state: State, best: Best, accelerator: Acceler
         "step": state.step,
         "seconds": state.seconds,
         "best": asdict(best),
-        "random": torch.get_rng_state(),
-        "cuda_random": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
     buffer = BytesIO()
     torch.save(content, buffer)
@@ -51,19 +50,21 @@ def load_checkpoint(folder: Path, state: State, accelerator: Accelerator) -> Bes
     path = folder / CHECKPOINT_NAME
     if not path.is_file():
         raise TrainingError(f"{path}: no checkpoint to resume from; train without --resume")
+    groups = [{key: value for key, value in group.items() if key != "params"} for group in state.optimiser.param_groups]
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         accelerator.unwrap_model(state.model).load_state_dict(content["model"])
-        if state.averaged is not None:
+        if state.averaged is not None and content["averaged"] is not None:
             state.averaged.load_state_dict(content["averaged"])
+        elif state.averaged is not None:  # averaging begins now
+            state.averaged.module.load_state_dict(content["model"])
         state.optimiser.load_state_dict(content["optimiser"])
-    except (RuntimeError, KeyError, ValueError, AttributeError) as error:
-        first = str(error).strip().splitlines()[0]
+    except (RuntimeError, KeyError, ValueError, AttributeError, TypeError, EOFError, UnpicklingError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise TrainingError(f"{path}: does not fit the recipe ({first}); train into another folder") from error
+    for group, wanted in zip(state.optimiser.param_groups, groups, strict=True):
+        group.update(wanted)  # rates and decays may change when a run goes on
     if content["scaler"] is not None and accelerator.scaler is not None:
         accelerator.scaler.load_state_dict(content["scaler"])
     state.step, state.seconds = content["step"], content["seconds"]
-    torch.set_rng_state(content["random"])
-    if content["cuda_random"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(content["cuda_random"])
     return Best(**content["best"])

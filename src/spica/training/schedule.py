@@ -23,9 +23,9 @@ class Schedule:
     def progress(self, step: int, seconds: float) -> float:
         """Return how much of the training is done, 1 at its end."""
         parts = [0.0]
-        if self.settings.epochs is not None:
+        if self.settings.epochs:
             parts.append(self.epoch(step) / self.settings.epochs)
-        if self.settings.minutes is not None:
+        if self.settings.minutes:
             parts.append(seconds / (60 * self.settings.minutes))
         return min(1.0, max(parts))
 

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from spica.errors import WeightsError
-from spica.model.backbones.body import Body, Kept, as_maps, located
-from spica.model.backbones.weights import fill
+from spica.model.backbones.body import IMAGENET_MEAN, IMAGENET_STD, Body, Kept, Origin, as_maps, located
+from spica.model.backbones.weights import UNKNOWN_LICENCE, fill
 from spica.model.maps import PROBE_HEIGHT, PROBE_WIDTH, Stage, evaluating, layout, require_strides, stages
 from spica.model.settings import BackboneSettings
 
@@ -22,7 +22,8 @@ def callable_body(name: str, settings: BackboneSettings, strides: tuple[int, ...
     """
     network = _network(name)
     if settings.weights == "default":  # the callable has loaded its own
-        origin = fill(network, settings.model_copy(update={"weights": "none"}))
+        mean, std = settings.mean or IMAGENET_MEAN, settings.std or IMAGENET_STD
+        origin = Origin(name, settings.licence or UNKNOWN_LICENCE, mean, std)
     else:
         origin = fill(network, settings)
     available = _maps(name, network)
@@ -30,7 +31,7 @@ def callable_body(name: str, settings: BackboneSettings, strides: tuple[int, ...
         require_strides(available, strides or tuple(available), name) if len(available) > 1 else [*available.values()]
     )
     kept = [index for index, stage in enumerate(available.values()) if stage in chosen]
-    return located(Kept(network, kept), chosen, stages(network, network), origin)
+    return located(Kept(network, kept), chosen, stages(network, network), origin, inside="network")
 
 
 def _network(name: str) -> nn.Module:
@@ -41,6 +42,8 @@ def _network(name: str) -> nn.Module:
         raise WeightsError(
             f"backbone {name!r} cannot be imported ({error}); expected package.module:callable"
         ) from error
+    except Exception as error:  # it is the user's own code, which can raise anything
+        raise WeightsError(f"backbone {name!r} cannot be built: {type(error).__name__}: {error}") from error
     if not isinstance(network, nn.Module):
         raise WeightsError(f"backbone {name!r} returned {type(network).__name__}, expected torch.nn.Module")
     return network
@@ -52,8 +55,14 @@ def _maps(name: str, network: nn.Module) -> dict[int, Stage]:
     Raises:
         WeightsError: if what it gives are no maps, or several of one stride.
     """
-    with evaluating(network):
-        maps = as_maps(network(torch.zeros(1, 3, PROBE_HEIGHT, PROBE_WIDTH)))
+    try:
+        with evaluating(network):
+            maps = as_maps(network(torch.zeros(1, 3, PROBE_HEIGHT, PROBE_WIDTH)))
+    except Exception as error:  # it is the user's own code, which can raise anything
+        raise WeightsError(
+            f"backbone {name!r} fails on a photo of {PROBE_WIDTH} x {PROBE_HEIGHT} pixels:"
+            f" {type(error).__name__}: {error}; it must take photos of any size"
+        ) from error
     found: dict[int, Stage] = {}
     for grid in maps:
         stride, channels, channels_last = layout(grid)

@@ -19,7 +19,10 @@ def timm_body(name: str, settings: BackboneSettings, strides: tuple[int, ...] | 
     """
     if not timm.is_model(name.partition(".")[0]):
         raise WeightsError(f"timm has no model {name!r}; see `spica backbones {name[:4]}`")
-    plain: Any = timm.create_model(name, pretrained=False, features_only=True, **_timm_options(name))
+    try:
+        plain: Any = timm.create_model(name, pretrained=False, features_only=True, **_timm_options(name))
+    except (RuntimeError, AssertionError, ValueError, TypeError) as error:
+        raise WeightsError(f"backbone timm/{name} gives no maps ({error}); take another") from error
     last = {stride: index for index, stride in enumerate(plain.feature_info.reduction())}
     wanted = strides if strides is not None and len(last) > 1 else tuple(last)
     require_strides({stride: Stage(name, stride, 0, channels_last=False) for stride in last}, wanted, f"timm/{name}")
@@ -30,8 +33,14 @@ def timm_body(name: str, settings: BackboneSettings, strides: tuple[int, ...] | 
         for stride, channels in zip(trunk.feature_info.reduction(), trunk.feature_info.channels(), strict=True)
     ]
     trunk_first = ChannelsFirst(trunk, [stage.channels_last for stage in chosen])
-    ran = stages(trunk, trunk)
-    return located(trunk_first, chosen, ran, _timm_origin(trunk, settings))
+    try:
+        ran = stages(getattr(trunk, "model", trunk), trunk)  # a ViT-like one is wrapped once more
+    except (RuntimeError, AssertionError) as error:
+        raise WeightsError(
+            f"backbone timm/{name} does not take photos of any size in multiples of 32 pixels ({error}); take another"
+        ) from error
+    inside = "trunk.model" if hasattr(trunk, "model") else "trunk"
+    return located(trunk_first, chosen, ran, _timm_origin(trunk, settings), inside=inside)
 
 
 def _timm_options(name: str) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def torchvision_body(name: str, settings: BackboneSettings, strides: tuple[int, 
         network, {stage.name: stage.name for stage in chosen}, suppress_diff_warning=True
     )
     trunk = ChannelsFirst(extractor, [stage.channels_last for stage in chosen])
-    return located(trunk, chosen, ran, origin)
+    return located(trunk, chosen, ran, origin, inside="trunk")
 
 
 def _in_graph(network: nn.Module, ran: list[Stage]) -> list[Stage]:

@@ -1,4 +1,4 @@
-"""Transferring one large file over HTTP: resumed after a break, checked at the end."""
+"""Fetching one large file over HTTP: resumed after a break, checked at the end."""
 
 import hashlib
 import logging
@@ -177,7 +177,7 @@ class _Failures(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self.logger = logging.Logger("spica.transfer", logging.ERROR)  # noqa: LOG001 - of one transfer alone
+        self.logger = logging.Logger("spica.fetching", logging.ERROR)  # noqa: LOG001 - of one transfer alone
         self.logger.addHandler(self)
         self._last = "no reason given"
 

@@ -1,0 +1,190 @@
+"""The command that scores a detector, or a file of predictions, against labels."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, cast
+
+import typer
+
+from spica.cli.detecting import Device, Weights, load
+from spica.cli.terminal import misuse, progress, say, show
+
+if TYPE_CHECKING:
+    from spica.detections import Detect, Detections
+    from spica.labels.labelled import Labels
+    from spica.scoring.evaluation import Evaluation
+
+
+def evaluate(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Folder of labelled photos, in any known layout.")],
+    *,
+    weights: Annotated[Path | None, Weights] = None,
+    submission: Annotated[Path | None, typer.Option(help="Score this file of predictions instead.")] = None,
+    rule: Annotated[str, typer.Option(help="kaggle, numba_plus1, rsna, wilds or ada: see docs/metric.md.")] = "kaggle",
+    score: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Least score of a head. Default: as the weights recommend; 0 for a file."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json and plots.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Only images named in this file: one id a line, or a file of folds.")
+    ] = None,
+    fold: Annotated[int | None, typer.Option(min=1, help="Only this fold of the file that --images names.")] = None,
+    part: Annotated[
+        Literal["train", "validation", "held_out"] | None,
+        typer.Option(help="Only images that had this part in the training of --weights."),
+    ] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Only images of this source; may be repeated.")] = None,
+    average_precision: Annotated[bool, typer.Option("--ap/--no-ap", help="COCO average precision as well.")] = True,
+    device: Annotated[str, Device] = "auto",
+) -> None:
+    """Score a detector, or a file of predictions, against labels."""
+    if (weights is None) == (submission is None):
+        misuse("give either --weights or --submission")
+    if fold is not None and images is None:
+        misuse("--fold needs the file of folds: --images FILE")
+    if part is not None and weights is None:
+        misuse("--part needs the run folder that knows the parts: --weights RUN")
+    from spica.scoring.evaluation import evaluate as evaluated
+    from spica.scoring.rules import rule_named
+
+    by_rule = rule_named(rule)
+    labels = _chosen(_labels(data), _asked(images, fold, weights, part), source or ())
+    if submission is None:
+        detect = load(cast("Path", weights), device)
+        _say_exposure(cast("Path", weights), labels)
+        found, recommended = _detected(detect, labels), detect.threshold
+    else:
+        found, recommended = _submitted(submission, labels, strictly=images is None and not source), 0.0
+    threshold = recommended if score is None else score
+    evaluation = evaluated(found, labels, threshold, by_rule, average_precision=average_precision)
+    show(evaluation)
+    if out is not None:
+        _write(out, found, labels, evaluation)
+
+
+def _labels(folder: Path) -> "Labels":
+    """Return the sound labels of a folder and say how many problems it has."""
+    from spica.labels.folder import read_labels
+
+    labels, problems = read_labels(folder)
+    if problems:
+        say(f"{folder}: {len(problems)} problem(s), see `spica data check {folder}`")
+    return labels
+
+
+def _asked(images: Path | None, fold: int | None, weights: Path | None, part: str | None) -> "dict[Path, set[str]]":
+    """Return the ids asked for, by the file that names them.
+
+    Raises:
+        AnnotationError: if a file cannot be read, or there is no such fold or part.
+    """
+    from spica.errors import AnnotationError
+    from spica.labels.parts import read_parts
+
+    asked = {} if images is None else {images: _ids(images, fold)}
+    if part is not None and weights is not None:
+        file = _parts_file(weights)
+        asked[file] = {name for name, had in read_parts(file).items() if had == part}
+        if not asked[file]:
+            raise AnnotationError(f"{file}: no image had the part {part}; choose another part")
+    return asked
+
+
+def _parts_file(weights: Path) -> Path:
+    """Return the parts.csv beside weights, which may not be there."""
+    from spica.labels.parts import PARTS_TABLE
+
+    return (weights if weights.is_dir() else weights.parent) / PARTS_TABLE
+
+
+def _say_exposure(weights: Path, labels: "Labels") -> None:
+    """Say how many of the photos the weights were trained on, if that is known."""
+    from spica.labels.parts import exposure, read_parts
+
+    file = _parts_file(weights)
+    if file.is_file():
+        say(f"{exposure((image.id for image in labels), read_parts(file))} ({file}); --part chooses")
+
+
+def _chosen(labels: "Labels", asked: "Mapping[Path, set[str]]", sources: Sequence[str]) -> "Labels":
+    """Return the labels of the images and sources asked for.
+
+    Raises:
+        AnnotationError: if one of them is not there, or nothing is left.
+    """
+    from spica.errors import AnnotationError
+
+    known_ids = {image.id for image in labels}
+    for file, ids in asked.items():
+        if missing := sorted(ids - known_ids):
+            raise AnnotationError(f"{file}: image {missing[0]!r} is not among the labels; delete it from the file")
+        labels = tuple(image for image in labels if image.id in ids)
+    if sources:
+        known = sorted({image.source for image in labels})
+        if unknown := sorted(set(sources) - set(known)):
+            raise AnnotationError(f"no image has the source {unknown[0]!r}; the labels have {', '.join(known)}")
+        labels = tuple(image for image in labels if image.source in sources)
+    if not labels:
+        raise AnnotationError("no labelled image is left to evaluate on; see `spica data check`")
+    return labels
+
+
+def _ids(file: Path, fold: int | None) -> set[str]:
+    """Return the ids in a text file, one a line; or those of one fold of a file of folds.
+
+    Raises:
+        AnnotationError: if the file cannot be read, or there is no such fold.
+    """
+    from spica.errors import AnnotationError
+    from spica.labels.folds import read_folds
+
+    if fold is not None:
+        folds = read_folds(file)
+        if fold > len(folds):
+            raise AnnotationError(f"{file}: there is no fold {fold}, expected 1 to {len(folds)}")
+        return set(folds[fold - 1])
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise AnnotationError(f"{file}: cannot be read ({error}), expected a text file with one id a line") from error
+    # The first column of a CSV file serves as well: its header is no id.
+    return {line.partition(",")[0].strip() for line in lines if line.strip()} - {"image_id"}
+
+
+def _detected(detect: "Detect", labels: "Labels") -> dict[str, "Detections"]:
+    from spica.images import read_image
+
+    with progress() as bar:
+        photos = bar.track(labels, description="photos")
+        return {image.id: detect(read_image(image.path)) for image in photos}
+
+
+def _submitted(file: Path, labels: "Labels", *, strictly: bool) -> dict[str, "Detections"]:
+    """Return the predictions in a file for the labelled images; `strictly`, it must hold no others.
+
+    Raises:
+        SubmissionError: if an image is missing, or is there but not labelled.
+    """
+    from spica.errors import SubmissionError
+    from spica.prediction.submission import check_submission, read_submission
+
+    found = read_submission(file)
+    if not strictly:
+        ids = {image.id for image in labels}
+        found = {name: detections for name, detections in found.items() if name in ids}
+    if problems := check_submission(found, labels):
+        raise SubmissionError(f"{file}: {'; '.join(problems)}")
+    return found
+
+
+def _write(folder: Path, found: Mapping[str, "Detections"], labels: "Labels", evaluation: "Evaluation") -> None:
+    from spica.images import write_atomically
+    from spica.prediction.results import make_folder
+    from spica.scoring.plots import write_plots
+    from spica.scoring.rules import rule_named
+
+    make_folder(folder)
+    write_atomically(folder / "evaluation.json", evaluation.to_json().encode())
+    write_plots(folder, found, labels, evaluation, rule_named(evaluation.rule))
+    typer.echo(f"written to {folder}")
