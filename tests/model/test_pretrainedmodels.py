@@ -25,3 +25,19 @@ def test_an_old_network_gives_maps_and_its_copy_gives_its_own(name: str) -> None
     assert maps[-1].abs().max() > 0
     assert all(grid.shape == other.shape for grid, other in zip(maps, copied_maps, strict=True))
     assert copied_maps[-1].abs().max() == 0
+
+
+@pytest.mark.parametrize("name", ["bninception", "resnet18"])
+def test_photos_reach_an_old_network_with_the_colours_and_range_it_was_trained_with(name: str) -> None:
+    from pretrainedmodels import pretrained_settings
+
+    from spica.model.backbones.pretrainedmodels_models import _origin
+
+    trained = pretrained_settings[name]["imagenet"]
+    origin = _origin(torch.nn.Identity(), trained, BackboneSettings(name=f"pretrainedmodels/{name}"))
+    white = torch.ones(3)
+    ours = (white - torch.tensor(origin.mean)) / torch.tensor(origin.std)
+    if trained["input_space"] == "BGR":
+        ours = ours.flip(0)
+    theirs = (white * trained["input_range"][1] - torch.tensor(trained["mean"])) / torch.tensor(trained["std"])
+    torch.testing.assert_close(ours, theirs)

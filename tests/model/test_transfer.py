@@ -94,3 +94,13 @@ def test_freezing_weights_that_never_learnt_is_an_error(settings: dict[str, str]
     chosen = BackboneSettings.model_validate({"name": NAME, "weights": "none", "batch_norm": "train", **settings})
     with pytest.raises(WeightsError, match="there is nothing learnt to keep"):
         prepare_transfer(build_body(chosen, (8,)), chosen)
+
+
+def test_a_stage_that_learns_keeps_none_of_its_layers_frozen_because_of_their_names() -> None:
+    # conv1 and bn1 are the stem's names, and those of layers inside every block.
+    settings = BackboneSettings(name="torchvision/resnet18", transfer="from:layer2", batch_norm="train")
+    body = build_body(settings, (8, 16, 32), pretrained=False)
+    prepare_transfer(body, settings, pretrained=False)
+    names = {name.removeprefix("trunk.trunk."): weight.requires_grad for name, weight in body.named_parameters()}
+    learning = {name for name, learns in names.items() if learns}
+    assert learning == {name for name in names if name.startswith(("layer2.", "layer3.", "layer4."))}

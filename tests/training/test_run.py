@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from spica.errors import RecipeError, TrainingError
+from spica.errors import RecipeError, TrainingError, WeightsError
 from spica.images import read_image
 from spica.model.checkpoint import load_detect
 from spica.training.run import Progress, train
@@ -88,6 +88,63 @@ def test_a_killed_run_that_is_resumed_ends_with_the_weights_of_one_that_was_not(
     assert (killed / "evaluations.csv").read_text() == (tmp_path / "whole" / "evaluations.csv").read_text()
     for name, weight in load_file(tmp_path / "whole" / WEIGHTS).items():
         assert torch.equal(weight, load_file(killed / WEIGHTS)[name])
+
+
+def test_an_interrupted_run_is_saved_after_the_step_under_way_and_goes_on(
+    tiny_recipe: Path, painted_folder: Path, tmp_path: Path
+) -> None:
+    settings = ["schedule.epochs=5", "run.checkpoint_minutes=60"]
+    train(tiny_recipe, painted_folder, tmp_path / "whole", settings=settings)
+
+    def interrupt(progress: Progress) -> None:
+        if progress.step == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_recipe, painted_folder, tmp_path / "run", settings=settings, tell=interrupt)
+    assert checkpoint(tmp_path / "run")["step"] == 3
+    train(tiny_recipe, painted_folder, tmp_path / "run", settings=settings, resume=True)
+    assert same_weights(tmp_path / "whole", tmp_path / "run")
+
+
+def test_a_recipe_that_does_not_work_leaves_no_folder_behind(
+    tiny_recipe: Path, painted_folder: Path, tmp_path: Path
+) -> None:
+    settings = ["detector.backbone.weights=none.safetensors", "detector.backbone.mean=[0.5,0.5,0.5]"]
+    with pytest.raises(WeightsError, match="no such file"):
+        train(tiny_recipe, painted_folder, tmp_path / "run", settings=settings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_rates_and_averaging_may_change_when_a_run_goes_on(
+    tiny_recipe: Path, painted_folder: Path, tmp_path: Path
+) -> None:
+    train(tiny_recipe, painted_folder, tmp_path / "run", settings=["run.averaging=0"])
+    changed = ["run.averaging=0.5", "optimiser.rate=0.001", "schedule.epochs=2"]
+    train(tiny_recipe, painted_folder, tmp_path / "run", resume=True, settings=changed)
+    assert checkpoint(tmp_path / "run")["step"] == 6
+    assert checkpoint(tmp_path / "run")["optimiser"]["param_groups"][0]["highest"] == 0.001
+
+
+def test_a_photo_that_cannot_be_decoded_is_told_and_left_out(
+    tiny_recipe: Path, painted_folder: Path, tmp_path: Path
+) -> None:
+    path = painted_folder / "train" / "photo03.png"
+    path.write_bytes(path.read_bytes()[:900])
+    told: list[Progress] = []
+    train(tiny_recipe, painted_folder, tmp_path / "run", tell=told.append)
+    assert "photo03" in told[0].note
+    assert "photo03" not in (tmp_path / "run" / "parts.csv").read_text()
+
+
+@pytest.mark.parametrize("garbage", [b"", b"garbage", b"\x80\x02N."])
+def test_a_checkpoint_of_garbage_is_an_error(
+    tiny_recipe: Path, painted_folder: Path, tmp_path: Path, garbage: bytes
+) -> None:
+    train(tiny_recipe, painted_folder, tmp_path / "run")
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(garbage)
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt: does not fit the recipe"):
+        train(tiny_recipe, painted_folder, tmp_path / "run", resume=True)
 
 
 def test_two_processes_train_one_detector(tiny_recipe: Path, painted_folder: Path, tmp_path: Path) -> None:
