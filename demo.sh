@@ -6,7 +6,7 @@ mkdir demo
 echo "1/4  rendering 72 small photos of synthetic wheat fields"
 spica data render --images 72 --seed 1 --side 384 --out demo/fields
 spica data check demo/fields
-echo "2/4  training a small detector on five of the six fields (about two minutes)"
+echo "2/4  training a small detector on six of the seven fields (about two minutes)"
 spica train recipes/demo.toml --data demo/fields --out demo/run
 echo "3/4  evaluating it on the field that it never saw"
 spica evaluate demo/fields --source oblique_green --weights demo/run --out demo/evaluation

@@ -2,6 +2,7 @@
 
 import warnings
 from importlib import import_module
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -26,11 +27,12 @@ def pretrainedmodels_body(name: str, settings: BackboneSettings, strides: tuple[
     # alexnet and the vggs flatten inside `features`; their convolutions alone are `_features`.
     run: Run = getattr(network, "_features", None) or network.features
     ran = stages(network, run)
+    _drop_unused(network, ran)
     available, whole = last_maps(ran), _own_output(network, run)
-    if available.get(whole.stride or 0, whole).channels == whole.channels:
+    if _is_pyramid(available, whole):
         chosen = require_strides(available, strides or tuple(available), f"pretrainedmodels/{name}")
         trunk = Tapped(network, run, [stage.name for stage in chosen], bgr=bgr)
-    else:  # the blocks of such a network (bninception) are no modules, so that only its last map can be had
+    else:
         chosen = [whole]
         trunk = Tapped(network, run, None, bgr=bgr)
     return located(trunk, chosen, ran, _origin(network, trained, settings), inside="network")
@@ -53,14 +55,32 @@ def _network(name: str, settings: BackboneSettings) -> tuple[Any, dict[str, Any]
             ) from error
         if name not in library.model_names:
             raise WeightsError(f"pretrainedmodels has no {name!r}; see `spica backbones pretrainedmodels`")
-        pretrained = "imagenet" if settings.weights == "default" else None
+        by_weights: dict[str, dict[str, Any]] = library.pretrained_settings[name]
+        tag = "imagenet" if "imagenet" in by_weights else next(iter(by_weights))  # dpn92 has imagenet+5k alone
+        pretrained = tag if settings.weights == "default" else None
         try:
             network = library.__dict__[name](num_classes=1000, pretrained=pretrained)
         except OSError as error:
             unreachable(f"pretrainedmodels/{name}", error)
-    network.last_linear = nn.Identity()  # the classifier is of no use here, and its weights would never learn
-    trained: dict[str, Any] = library.pretrained_settings[name]["imagenet"]
-    return network, trained
+    return network, by_weights[tag]
+
+
+def _is_pyramid(available: dict[int, Stage], whole: Stage) -> bool:
+    """Return whether the maps of all strides can be had, the network's own output being the last of them.
+
+    The blocks of bninception are no modules, those of the dual path networks give pairs: only the last map is theirs.
+    """
+    strides = sorted(available)
+    doubling = all(coarse == 2 * fine for fine, coarse in pairwise(strides))
+    return doubling and bool(strides) and available[strides[-1]].channels == whole.channels
+
+
+def _drop_unused(network: nn.Module, ran: list[Stage]) -> None:
+    """Take away what did not run: classifiers and auxiliary ones, whose weights would never learn."""
+    used = {stage.name.partition(".")[0] for stage in ran}
+    for name, _ in list(network.named_children()):
+        if name not in used:
+            setattr(network, name, nn.Identity())
 
 
 def _own_output(network: nn.Module, run: Run) -> Stage:
