@@ -27,7 +27,7 @@ benchmark: .venv/installed  ## Speed, side by side; benchmarks/ has more, for re
 	$(BIN)/python benchmarks/augmentation.py
 
 requirements: .venv/installed  ## Compile what continuous integration installs
-	$(BIN)/uv pip compile pyproject.toml --extra train --group dev --universal --no-emit-index-url --no-header --output-file requirements.txt
+	$(BIN)/uv pip compile pyproject.toml --extra train --group dev --universal --no-header --output-file requirements.txt
 
 .venv/installed: requirements.txt pyproject.toml
 	test -d .venv || $(PYTHON) -m venv .venv

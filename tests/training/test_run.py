@@ -212,7 +212,9 @@ def test_a_loss_that_is_not_finite_names_itself_the_step_and_the_photos(
     tiny_recipe: Path, painted_folder: Path, tmp_path: Path
 ) -> None:
     settings = ["optimiser.kind=sgd", "optimiser.rate=1e30", "optimiser.clip=1e30", "schedule.warmup_steps=0"]
-    with pytest.raises(TrainingError, match=r"loss_\w+ is (nan|inf) at step \d \(photos photo\d\d, photo\d\d\); --resume"):
+    with pytest.raises(
+        TrainingError, match=r"loss_\w+ is (nan|inf) at step \d \(photos photo\d\d, photo\d\d\); --resume"
+    ):
         train(tiny_recipe, painted_folder, tmp_path / "run", settings=settings)
 
 
