@@ -87,7 +87,9 @@ class NetworkDetect:
 def save_weights(path: Path, detector: Detector, card: Card) -> None:
     """Write weights, settings and card into one file, which replaces an older one only when it is whole."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in detector.state_dict().items()}
-    described = {"settings": detector.settings.model_dump(mode="json"), "card": asdict(card)}
+    settings = detector.settings.model_dump(mode="json")
+    settings["backbone"]["weights"] = Path(settings["backbone"]["weights"]).name  # folders are of this machine alone
+    described = {"settings": settings, "card": asdict(card)}
     write_atomically(path, save(tensors, metadata={"spica": json.dumps(described)}))
 
 
