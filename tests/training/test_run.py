@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from safetensors.torch import load_file
 
 from spica.errors import RecipeError, TrainingError, WeightsError
 from spica.images import read_image
+from spica.labels.parts import PARTS_TABLE, read_parts
 from spica.model.checkpoint import load_detect
 from spica.training.run import Progress, train
 from spica.training.samples import Batch
@@ -193,6 +195,34 @@ def test_a_run_is_not_written_over(tiny_recipe: Path, painted_folder: Path, tmp_
     with pytest.raises(RecipeError, match=r"\[sample\] of the recipe differs"):
         train(tiny_recipe, painted_folder, tmp_path / "run", resume=True, settings=["sample.mosaic=0"])
     assert (tmp_path / "run" / WEIGHTS).read_bytes() == before
+
+
+def test_weights_without_a_checkpoint_are_not_written_over(
+    tiny_recipe: Path, painted_folder: Path, tmp_path: Path
+) -> None:
+    train(tiny_recipe, painted_folder, tmp_path / "run")
+    (tmp_path / "run" / "checkpoint.pt").unlink()
+    with pytest.raises(TrainingError, match="holds weights already, but no checkpoint"):
+        train(tiny_recipe, painted_folder, tmp_path / "run")
+
+
+def test_an_evaluation_leaves_a_checkpoint_to_go_on_from(
+    tiny_recipe: Path, painted_folder: Path, tmp_path: Path
+) -> None:
+    def fail(progress: Progress) -> None:
+        if progress.step == 3:
+            raise TrainingError("the third step fails")
+
+    with pytest.raises(TrainingError, match="third step"):
+        train(tiny_recipe, painted_folder, tmp_path / "run", settings=["run.checkpoint_minutes=60"], tell=fail)
+    assert checkpoint(tmp_path / "run")["step"] == 2
+
+
+def test_a_run_says_which_part_each_photo_had(tiny_recipe: Path, painted_folder: Path, tmp_path: Path) -> None:
+    train(tiny_recipe, painted_folder, tmp_path / "run")
+    parts = read_parts(tmp_path / "run" / PARTS_TABLE)
+    assert Counter(parts.values()) == {"train": 6, "validation": 2, "held_out": 4}
+    assert parts["photo11"] == "held_out"
 
 
 def test_there_must_be_a_run_to_resume(tiny_recipe: Path, painted_folder: Path, tmp_path: Path) -> None:

@@ -6,32 +6,32 @@ import torch
 
 from spica.labels.labelled import Labels
 from spica.training.recipe import SampleSettings
-from spica.training.samples import Order, PhotoCache, Samples, batches
+from spica.training.samples import BatchOrder, PhotoCache, Samples, batches
 
 SETTINGS = SampleSettings(side=64)
 
 
 def test_an_epoch_shows_every_photo_once_and_the_next_in_another_order() -> None:
-    places = [place for batch in islice(Order(6, 2, seed=1), 6) for place in batch]
+    places = [place for batch in islice(BatchOrder(6, 2, seed=1), 6) for place in batch]
     epochs = [[index for epoch, index in places if epoch == number] for number in (0, 1)]
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(6))
     assert epochs[0] != epochs[1]
 
 
 def test_processes_share_the_photos_of_a_step() -> None:
-    alone = list(islice(Order(8, 4, seed=1), 4))
-    shared = [list(islice(Order(8, 2, seed=1, rank=rank, ranks=2), 4)) for rank in (0, 1)]
+    alone = list(islice(BatchOrder(8, 4, seed=1), 4))
+    shared = [list(islice(BatchOrder(8, 2, seed=1, rank=rank, ranks=2), 4)) for rank in (0, 1)]
     assert [first + second for first, second in zip(*shared, strict=True)] == alone
 
 
 def test_an_order_goes_on_from_any_step() -> None:
-    assert list(islice(Order(7, 3, seed=1, first_step=4), 3)) == list(islice(Order(7, 3, seed=1), 7))[4:]
+    assert list(islice(BatchOrder(7, 3, seed=1, first_step=4), 3)) == list(islice(BatchOrder(7, 3, seed=1), 7))[4:]
 
 
 def test_workers_give_the_same_batches_as_none(painted_labels: Labels) -> None:
     def first(workers: int) -> list[torch.Tensor]:
         samples = Samples(PhotoCache(painted_labels, 1e9), SETTINGS, 96, seed=2)
-        return [batch.photos for batch in islice(batches(samples, Order(12, 3, seed=2), workers), 3)]
+        return [batch.photos for batch in islice(batches(samples, BatchOrder(12, 3, seed=2), workers), 3)]
 
     for alone, helped in zip(first(0), first(1), strict=True):
         assert torch.equal(alone, helped)

@@ -39,7 +39,9 @@ def predict(
         def told(outcome: "Outcome", photos: int) -> None:
             bar.update(task, advance=1, total=photos)
             if outcome.error:
-                bar.console.print(f"{outcome.name}: {outcome.error}", markup=False, highlight=False, soft_wrap=True)
+                named = outcome.name in outcome.error  # most errors begin with the photo's path
+                line = outcome.error if named else f"{outcome.name}: {outcome.error}"
+                bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
         summary = predict_folder(detect, order, told=told)
     typer.echo(

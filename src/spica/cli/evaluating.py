@@ -179,8 +179,7 @@ def _submitted(file: Path, labels: "Labels", *, strictly: bool) -> dict[str, "De
 
 
 def _write(folder: Path, found: Mapping[str, "Detections"], labels: "Labels", evaluation: "Evaluation") -> None:
-    from spica.images import write_atomically
-    from spica.prediction.results import make_folder
+    from spica.images import make_folder, write_atomically
     from spica.scoring.plots import write_plots
     from spica.scoring.rules import rule_named
 

@@ -2,7 +2,7 @@
 
 from spica.images.finding import DRAWN_SIGN, PHOTO_SUFFIXES, find_images, mark_drawn, name_photos, photos_in
 from spica.images.reading import MOST_PIXELS, image_size, read_image
-from spica.images.writing import write_atomically, write_image, written_atomically
+from spica.images.writing import make_folder, write_atomically, write_image, written_atomically
 
 __all__ = [
     "DRAWN_SIGN",
@@ -10,6 +10,7 @@ __all__ = [
     "PHOTO_SUFFIXES",
     "find_images",
     "image_size",
+    "make_folder",
     "mark_drawn",
     "name_photos",
     "photos_in",

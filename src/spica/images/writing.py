@@ -18,6 +18,20 @@ _numbers = itertools.count()  # several files may be under way in one thread
 _FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        OutputError: if that is not possible.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be made ({error.strerror}); name a folder that you may write to"
+        ) from error
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that its name holds either the old content or all of the new one, even after a power cut.
 

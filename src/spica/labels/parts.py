@@ -6,11 +6,28 @@ from pathlib import Path
 from typing import Literal, TypeAlias, cast, get_args
 
 from spica.errors import AnnotationError
-from spica.labels.table import read_table
+from spica.labels.folds import Parts
+from spica.labels.labelled import Labels
+from spica.labels.table import read_table, write_table
 
 Part: TypeAlias = Literal["train", "validation", "held_out"]
 
 PARTS_TABLE = "parts.csv"
+_COLUMNS = ("image_id", "part")
+
+
+def write_parts(file: Path, parts: Parts) -> None:
+    """Write the part of each image of a training as CSV; the inverse of `read_parts`.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    named: dict[Part, Labels] = {
+        "train": parts.train,
+        "validation": parts.held_fraction,
+        "held_out": parts.held_sources,
+    }
+    write_table(file, _COLUMNS, ((image.id, part) for part, labels in named.items() for image in labels))
 
 
 def read_parts(file: Path) -> dict[str, Part]:
@@ -21,7 +38,7 @@ def read_parts(file: Path) -> dict[str, Part]:
     Raises:
         AnnotationError: if the file cannot be read, a row makes no sense, or an image is there twice.
     """
-    table = read_table(file, ("image_id", "part"))
+    table = read_table(file, _COLUMNS)
     if table.problems:
         raise AnnotationError(table.problems[0].line())
     parts: dict[str, Part] = {}

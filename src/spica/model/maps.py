@@ -12,6 +12,7 @@ from spica.errors import WeightsError
 PROBE_HEIGHT, PROBE_WIDTH = 256, 320  # not square, so that the layout of a map can be told; both multiples of 64
 # Inception v3 gives 8 cells of stride 32 from 299 pixels, so 43 are lost; no known stem loses more.
 LOST_PIXELS = 48
+NOT_FEATURES = ("classifier", "fc", "head", "aux", "last_linear")  # a classifier may end in a map of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,33 @@ def cuts_patches(network: nn.Module) -> bool:
     return first is not None and first.kernel_size == first.stride and max(first.stride) > 1
 
 
+def require_strides(available: dict[int, Stage], wanted: tuple[int, ...], name: str) -> list[Stage]:
+    """Return the stages of the wanted strides.
+
+    Raises:
+        WeightsError: if the network has no map of one of them.
+    """
+    missing = [stride for stride in wanted if stride not in available]
+    if missing:
+        raise WeightsError(
+            f"backbone {name} has no map of stride {missing[0]}; it has {', '.join(map(str, available))}:"
+            f" set neck.strides to some of them"
+        )
+    return [available[stride] for stride in wanted]
+
+
+def layout(output: object) -> tuple[int | None, int, bool]:
+    """Return stride, channels and whether the channels come last, for a map of the probe; (None, 0, False) else."""
+    if not isinstance(output, Tensor) or output.dim() != 4:
+        return None, 0, False
+    _, first, second, third = output.shape
+    for rows, columns, channels, channels_last in ((second, third, first, False), (first, second, third, True)):
+        across, down = _nearest_stride(PROBE_WIDTH, columns), _nearest_stride(PROBE_HEIGHT, rows)
+        if across == down and across is not None and columns > rows:
+            return across, channels, channels_last
+    return None, 0, False
+
+
 def _offset(count: Callable[[int], list[int]], level: int, stride: int, *, patches: bool) -> float:
     largest = 5 * max(stride, 32)  # large enough for every stem, small enough to be quick
     try:
@@ -107,9 +135,6 @@ def _offset(count: Callable[[int], list[int]], level: int, stride: int, *, patch
     except (RuntimeError, AssertionError, ValueError):  # what networks raise for sizes that they do not take
         return (stride - 1) / 2 if patches else 0.0
     return max(0.0, (high - (wanted - 1) * stride - 1) / 2)
-
-
-NOT_FEATURES = ("classifier", "fc", "head", "aux", "last_linear")  # a classifier may end in a map of its own
 
 
 def _top_modules(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -130,35 +155,8 @@ def _recorder(name: str, found: list[Stage]) -> Callable[[nn.Module, object, obj
     return record
 
 
-def layout(output: object) -> tuple[int | None, int, bool]:
-    """Return stride, channels and whether the channels come last, for a map of the probe; (None, 0, False) else."""
-    if not isinstance(output, Tensor) or output.dim() != 4:
-        return None, 0, False
-    _, first, second, third = output.shape
-    for rows, columns, channels, channels_last in ((second, third, first, False), (first, second, third, True)):
-        across, down = _nearest_stride(PROBE_WIDTH, columns), _nearest_stride(PROBE_HEIGHT, rows)
-        if across == down and across is not None and columns > rows:
-            return across, channels, channels_last
-    return None, 0, False
-
-
 def _nearest_stride(size: int, cells: int) -> int | None:
     """Return the power of two nearest to size / cells; valid padding loses at most `LOST_PIXELS` of the photo."""
     strides = [2**power for power in range(7)]
     fitting = [stride for stride in strides if (size - LOST_PIXELS) / stride - 1 <= cells <= size / stride + 1]
     return min(fitting, key=lambda stride: abs(size / stride - cells)) if fitting else None
-
-
-def require_strides(available: dict[int, Stage], wanted: tuple[int, ...], name: str) -> list[Stage]:
-    """Return the stages of the wanted strides.
-
-    Raises:
-        WeightsError: if the network has no map of one of them.
-    """
-    missing = [stride for stride in wanted if stride not in available]
-    if missing:
-        raise WeightsError(
-            f"backbone {name} has no map of stride {missing[0]}; it has {', '.join(map(str, available))}:"
-            f" set neck.strides to some of them"
-        )
-    return [available[stride] for stride in wanted]

@@ -14,9 +14,9 @@ from pathlib import Path
 import spica
 from spica.detections import Detect, Detections
 from spica.errors import OutputError, SpicaError, SubmissionError
-from spica.images import name_photos, read_image, write_atomically
+from spica.images import make_folder, name_photos, read_image, write_atomically
 from spica.labels.photoids import photo_ids
-from spica.prediction.results import PICTURES, Outcome, Results, make_folder, picture_name
+from spica.prediction.results import PICTURES, Outcome, Results, picture_name
 from spica.prediction.submission import write_submission
 
 RESULT_NAMES = ("counts.csv", "detections.csv", "errors.csv", "manifest.json", PICTURES)

@@ -10,8 +10,8 @@ from typing import Any
 
 from spica.detections import Detections, Image
 from spica.drawing import draw_detections
-from spica.errors import OutputError, SpicaError
-from spica.images import mark_drawn, write_image, written_atomically
+from spica.errors import SpicaError
+from spica.images import make_folder, mark_drawn, write_image, written_atomically
 
 PICTURES = "pictures"
 CAP = "cap"  # in the column flags of counts.csv
@@ -102,17 +102,3 @@ def _table(path: Path) -> Iterator[Any]:
 def picture_name(name: str) -> str:
     """Return the name of a photo's picture: the photo's own if it is a JPEG, else with .jpg behind."""
     return name if name.lower().endswith((".jpg", ".jpeg")) else f"{name}.jpg"
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it.
-
-    Raises:
-        OutputError: if that is not possible.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be made ({error.strerror}); name a folder that you may write to"
-        ) from error

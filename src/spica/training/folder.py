@@ -10,11 +10,10 @@ import torchvision
 
 import spica
 from spica.errors import RecipeError, TrainingError
-from spica.images import mark_drawn, write_atomically
+from spica.images import make_folder, mark_drawn, write_atomically
 from spica.labels.folds import Parts
-from spica.labels.table import write_table
+from spica.labels.parts import PARTS_TABLE, write_parts
 from spica.model.checkpoint import WEIGHTS_NAME
-from spica.prediction.results import make_folder
 from spica.training.recipe import Recipe, recipe_from
 from spica.training.saving import CHECKPOINT_NAME
 
@@ -28,11 +27,13 @@ def require_place(out: Path, recipe: Recipe, *, resume: bool) -> None:
     Raises:
         TrainingError: if there is a run already, or none to resume.
     """
-    begun = (out / CHECKPOINT_NAME).exists() or (out / WEIGHTS_NAME).exists()
-    if resume and not begun:
+    resumable = (out / CHECKPOINT_NAME).exists()
+    if resume and not resumable:
         raise TrainingError(f"{out}: no run to resume there ({CHECKPOINT_NAME} is missing); train without --resume")
-    if begun and not resume:
+    if resumable and not resume:
         raise TrainingError(f"{out}: holds a run already; add --resume to go on with it, or name another folder")
+    if (out / WEIGHTS_NAME).exists() and not resume:
+        raise TrainingError(f"{out}: holds weights already, but no checkpoint to go on from; name another folder")
     if resume:
         stored = out / RECIPE_NAME
         try:
@@ -69,9 +70,7 @@ def begin_folder(out: Path, recipe: Recipe, parts: Parts) -> None:
     mark_drawn(out / "pictures")  # nobody shall take them for photos
     write_atomically(out / RECIPE_NAME, recipe.model_dump_json(indent=2).encode())
     write_atomically(out / "environment.json", json.dumps(_environment(), indent=2).encode())
-    named = {"train": parts.train, "validation": parts.held_fraction, "held_out": parts.held_sources}
-    rows = ((image.id, name) for name, labels in named.items() for image in labels)
-    write_table(out / "parts.csv", ("image_id", "part"), rows)
+    write_parts(out / PARTS_TABLE, parts)
 
 
 def _environment() -> dict[str, str | int]:

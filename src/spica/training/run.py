@@ -27,7 +27,7 @@ from spica.training.judging import judge
 from spica.training.loop import Losses, State, train_steps
 from spica.training.processes import build_accelerator
 from spica.training.recipe import Recipe, read_recipe
-from spica.training.samples import GIGABYTE, Order, PhotoCache, Samples, batches
+from spica.training.samples import GIGABYTE, BatchOrder, PhotoCache, Samples, batches
 from spica.training.saving import Best, load_checkpoint, save_checkpoint
 from spica.training.schedule import Schedule, build_optimiser
 from spica.training.stopping import stopping
@@ -157,9 +157,9 @@ class _Run:
         cache = PhotoCache(self.parts.train, budget)
         return Samples(cache, self.recipe.sample, self.recipe.detector.side, self.recipe.run.seed)
 
-    def _order(self) -> Order:
+    def _order(self) -> BatchOrder:
         batch, accumulate = self.recipe.schedule.batch, self.recipe.schedule.accumulate
-        return Order(
+        return BatchOrder(
             len(self.parts.train),
             batch,
             self.recipe.run.seed,
@@ -173,9 +173,11 @@ class _Run:
         self.means.add(losses)
         if self.is_first and step % run.log_steps == 0:
             self._log()
-        if step % run.evaluate_steps == 0:
+        evaluated = step % run.evaluate_steps == 0
+        if evaluated:
             self._evaluate()
-        if self.is_first and time.monotonic() - self.saved >= 60 * run.checkpoint_minutes:
+        # Weights are never there without the checkpoint that goes on from them.
+        if self.is_first and (evaluated or time.monotonic() - self.saved >= 60 * run.checkpoint_minutes):
             self._save()
 
     def _log(self) -> None:

@@ -89,7 +89,7 @@ class Samples(Dataset[tuple[Sample, str]]):
         return sample, self.cache.labels[index].id
 
 
-class Order(Sampler[list[Place]]):
+class BatchOrder(Sampler[list[Place]]):
     """Batches of places without end: every epoch in a new order, shared out among processes, from any step on."""
 
     def __init__(
@@ -117,7 +117,7 @@ def collate(samples: Sequence[tuple[Sample, str]]) -> Batch:
     return Batch(photos, tuple(sample.boxes for sample, _ in samples), tuple(name for _, name in samples))
 
 
-def batches(samples: Samples, order: Order, workers: int) -> Iterator[Batch]:
+def batches(samples: Samples, order: BatchOrder, workers: int) -> Iterator[Batch]:
     """Return batches without end; `workers` processes prepare them, 0 prepares them when they are asked for."""
     if workers:
         samples.cache.fill()
