@@ -1,17 +1,13 @@
 #!/bin/sh
-# The main job from nothing: render fields, train a small detector, evaluate it on a field it never saw, predict.
+# The main job from nothing, with the core alone: find the heads on photos of fields, and see how many were found.
 set -eu
 rm -rf demo
 mkdir demo
-echo "1/4  rendering 72 small photos of synthetic wheat fields"
-spica data render --images 72 --seed 1 --side 384 --out demo/fields
-spica data check demo/fields
-echo "2/4  training a small detector on six of the seven fields (about two minutes)"
-spica train recipes/demo.toml --data demo/fields --out demo/run
-echo "3/4  evaluating it on the field that it never saw"
-spica evaluate demo/fields --source oblique_green --weights demo/run --out demo/evaluation
-echo "4/4  finding the heads on 12 new photos"
-spica data render --images 12 --seed 2 --side 384 --out demo/new
-spica predict demo/new/train --weights demo/run --out demo/result --submission demo/submission.csv
+echo "1/3  rendering 14 photos of wheat fields, two of each of seven kinds"
+spica data render --images 14 --seed 1 --out demo/fields
+echo "2/3  finding their heads with the model that Spica ships, which has only seen real photos"
+spica predict demo/fields/train --out demo/result --submission demo/submission.csv
+echo "3/3  comparing that with the heads that were rendered"
+spica evaluate demo/fields --submission demo/submission.csv
 echo
-echo "Look at demo/result/pictures, demo/result/counts.csv, demo/evaluation and demo/run/curves.png."
+echo "Look at demo/result/pictures and demo/result/counts.csv."

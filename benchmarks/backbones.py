@@ -13,14 +13,15 @@ from pathlib import Path
 import torch
 
 from spica.errors import SpicaError
-from spica.images import read_image
+from spica.images import read_image, resized
 from spica.labels.folder import read_labels
 from spica.labels.labelled import LabelledImage
 from spica.model.backbones import build_body
-from spica.model.checkpoint import Card, NetworkDetect
+from spica.model.checkpoint import NetworkDetect
 from spica.model.detector import Detector
-from spica.model.photos import padded, photo_tensor, resized
+from spica.model.photos import padded, photo_tensor
 from spica.model.settings import AnchorSettings, BackboneSettings, DetectorSettings, HeadSettings, NeckSettings
+from spica.prediction.card import Card
 
 SIDE = 256  # a multiple of 32 that even the largest networks can work on with two cores
 FAMILIES = [
@@ -75,7 +76,7 @@ def row(name: str, image: LabelledImage) -> str:
         detector = Detector(settings(name)).train()
     except SpicaError as error:
         return f"| {name} | {error} |"
-    small = resized(photo_tensor(read_image(image.path)), SIDE)
+    small = photo_tensor(resized(read_image(image.path), SIDE))
     photos = padded(small, detector.mean)
     boxes = torch.from_numpy(image.boxes.copy()) * (SIDE / image.width)
     target = {"boxes": boxes, "labels": torch.ones(len(boxes), dtype=torch.int64)}

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,17 @@ def tiny_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("PYTHONPATH", str(folder))
     sys.modules.pop("tiny_backbone", None)
     return "tiny_backbone:build"
+
+
+@pytest.fixture(scope="module")
+def lasting_backbone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """As `tiny_backbone`, for what a whole module shares."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "lasting_backbone.py").write_text(TINY_BACKBONE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        sys.modules.pop("lasting_backbone", None)
+        yield "lasting_backbone:build"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import types
@@ -9,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -16,11 +18,16 @@ from typer.testing import CliRunner, Result
 
 import spica
 from spica.cli import app
-from spica.detections import Detections, Image
+from spica.detections import Detections, no_detections
 from spica.errors import DownloadError, RecipeError, WeightsError
-from spica.images import write_image
+from spica.image import Image
+from spica.images import read_image, write_image
+from spica.labels.fields import render_field
+from spica.prediction.card import Card
+from spica.prediction.journal import Journal, Outcome
+from spica.prediction.runtime import Facts
 
-COMMANDS = ("predict", "evaluate", "train", "backbones", "data")
+COMMANDS = ("predict", "evaluate", "train", "export", "backbones", "data")
 HEADER = "image_id,width,height,bbox,source\n"
 
 
@@ -39,12 +46,15 @@ def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 class TwoHeads:
     """A detector that finds the same two heads on every photo."""
 
-    threshold = 0.5
-    most_boxes = 1000
+    name = "two"
+    card = Card(threshold=0.5)
+    facts: ClassVar[Facts] = {"runtime": "fingers"}
+    workers = 1
+    capped = False
 
     def __call__(self, photo: Image) -> Detections:
         rows = np.array([[2, 2, 12, 12], [20, 20, 30, 32]], dtype=np.float32)
-        return Detections(rows, np.array([0.9, 0.4], dtype=np.float32))
+        return Detections(rows, np.array([0.9, 0.4], dtype=np.float32), self.capped)
 
 
 def put_module(monkeypatch: pytest.MonkeyPatch, name: str, **content: object) -> None:
@@ -71,10 +81,12 @@ def weights(monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
+    """Return a folder of two photos of gravel: grey, sharp and full of texture, so that no flag is raised."""
     folder = tmp_path / "photos"
     folder.mkdir()
-    for name in ("a", "b"):
-        write_image(folder / f"{name}.png", np.full((40, 40, 3), 90, dtype=np.uint8))
+    for number, name in enumerate(("a", "b")):
+        gravel = np.random.default_rng(number).integers(0, 256, (64, 640, 1), dtype=np.uint8)
+        write_image(folder / f"{name}.png", gravel.repeat(3, axis=2))
     return folder
 
 
@@ -129,7 +141,14 @@ def test_every_command_explains_itself_without_python_words(command: Sequence[st
 
 @pytest.mark.parametrize(
     "arguments",
-    [("predictt",), ("predict",), ("train", "r.toml"), ("evaluate", "d"), ("data", "split", "d", "--by", "x")],
+    [
+        ("predictt",),
+        ("predict",),
+        ("train", "r.toml"),
+        ("export", "run"),
+        ("evaluate",),
+        ("data", "split", "d", "--by", "x"),
+    ],
 )
 def test_misuse_exits_with_2(arguments: Sequence[str]) -> None:
     assert run(*arguments).exit_code == 2
@@ -160,7 +179,8 @@ def test_interruption_is_one_line_and_exit_130(photos: Path, weights: str, monke
     result = run("predict", photos, "--out", photos.parent / "out", "--weights", weights)
     assert result.exit_code == 130
     assert result.stderr == "interrupted\n"
-    assert list((photos.parent / "out").iterdir()) == []
+    assert (photos.parent / "out" / "counts.csv").read_text() == "image,heads,width,height,flags\n"
+    assert not (photos.parent / "out" / "manifest.json").exists()
 
 
 def test_a_bug_is_not_hidden_behind_a_line(photos: Path, weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +200,8 @@ def test_predict_writes_a_result_folder_and_says_what_it_found(photos: Path, wei
     assert result.exit_code == 0
     assert result.stdout.startswith("2 heads with a score of 0.5 or more on 2 photos")
     assert (tmp_path / "out" / "pictures" / "a.png.jpg").is_file()
-    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["model"] == "two"
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert (manifest["model"], manifest["runtime"]) == ("two", "fingers")
 
 
 def test_predict_takes_score_submission_and_no_pictures(photos: Path, weights: str, tmp_path: Path) -> None:
@@ -213,11 +234,11 @@ def test_predict_leaves_out_its_own_pictures_and_says_so(photos: Path, weights: 
 def test_predict_says_how_many_photos_reached_the_cap(
     photos: Path, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(TwoHeads, "most_boxes", 2)
+    monkeypatch.setattr(TwoHeads, "capped", True)
     result = run("predict", photos, "--out", tmp_path / "out", "--weights", weights)
     assert result.exit_code == 0
     assert result.stderr.startswith(
-        "2 photo(s) reached the 2 boxes that the detector can give: their counts may be too"
+        f"2 photo(s) with the flag cap in {tmp_path}/out/counts.csv: the detector gave as many boxes as it can"
     )
     assert result.stderr.count("\n") == 1
 
@@ -237,7 +258,137 @@ def test_weights_that_are_not_there_are_one_line(photos: Path, weights: str, tmp
     assert (result.exit_code, result.stderr) == (1, "error: three: no such weights file\n")
 
 
+def test_predict_without_weights_takes_the_model_that_spica_ships(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Path | None, str]] = []
+
+    def load_detector(weights: Path | None, device: str) -> TwoHeads:
+        asked.append((weights, device))
+        return TwoHeads()
+
+    monkeypatch.setattr("spica.loading.load_detector", load_detector)
+    assert run("predict", photos, "--out", tmp_path / "out").exit_code == 0
+    assert run("predict", photos, "--out", tmp_path / "out2", "--device", "cpu").exit_code == 0
+    assert asked == [(None, "auto"), (None, "cpu")]
+
+
+def test_the_shipped_model_counts_the_heads_of_a_rendered_field(tmp_path: Path) -> None:
+    photo, boxes = render_field(3, side=640, heads=30)
+    write_image(tmp_path / "field.png", photo)
+    result = run("predict", tmp_path / "field.png", "--out", tmp_path / "out")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert 0.6 * len(boxes) < int(result.stdout.split()[0]) < 1.4 * len(boxes)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["model"].startswith("wheat.onnx, sha256 ")
+    assert manifest["runtime"].startswith("openvino ")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_predict_interrupted_twice_goes_on_to_the_same_files(
+    photos: Path, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_image(photos / "c.png", read_image(photos / "a.png")[::-1].copy())
+    command: tuple[object, ...] = ("predict", photos, "--weights", weights, "--submission")
+    assert run(*command, tmp_path / "whole.csv", "--out", tmp_path / "whole").exit_code == 0
+    add, done = Journal.add, []
+
+    def stop(journal: Journal, outcome: Outcome) -> None:
+        add(journal, outcome)
+        done.append(outcome.name)
+        if done in (["a.png"], ["a.png", "b.png"]):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, "add", stop)
+    command = (*command, tmp_path / "again.csv", "--out", tmp_path / "again")
+    for _ in range(2):
+        result = run(*command)
+        assert (result.exit_code, result.stderr) == (130, "interrupted\n")
+        assert not (tmp_path / "again.csv").exists()
+    other = run(*command, "--score", 0.3)
+    assert other.exit_code == 1
+    assert other.stderr.startswith(f"error: {tmp_path}/again: holds unfinished results with another score (0.5 ")
+    assert other.stderr.count("\n") == 1
+    result = run(*command)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert done == ["a.png", "b.png", "c.png"]
+    assert "(2 had been done before)" in result.stdout
+    assert "3 heads with a score of 0.5 or more on 3 photos" in result.stdout
+    assert contents(tmp_path / "again") == contents(tmp_path / "whole")
+    assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    finished = run(*command)
+    assert finished.exit_code == 1
+    assert "already; name another folder or delete the old results" in finished.stderr
+
+
+def test_a_polite_kill_stops_predict_as_ctrl_c_does(
+    photos: Path, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def kill(*_: object) -> Detections:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return no_detections()
+
+    monkeypatch.setattr(TwoHeads, "__call__", kill)
+    # Until `predict` has its own handler, pytest shall not be killed.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        result = run("predict", photos, "--out", tmp_path / "out", "--weights", weights)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (result.exit_code, result.stderr) == (130, "interrupted\n")
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+# --- export
+
+
+def test_export_hands_over_its_arguments_and_says_what_it_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+
+    def export(weights: Path, out: Path, *, half: bool) -> Card:
+        given.append((weights, out, half))
+        out.write_bytes(bytes(1_540_000))
+        return Card(threshold=0.37)
+
+    put_module(monkeypatch, "spica.model.export", export=export)
+    file = tmp_path / "m.onnx"
+    result = run("export", "run", "--out", file)
+    assert (result.exit_code, result.stdout) == (0, f"threshold 0.37, 1.5 MB: {file}\n")
+    assert run("export", "run", "--out", file, "--no-half").exit_code == 0
+    assert given == [(Path("run"), file, True), (Path("run"), file, False)]
+
+
+def test_a_run_that_is_not_there_cannot_be_exported(tmp_path: Path) -> None:
+    result = run("export", tmp_path / "gone", "--out", tmp_path / "m.onnx")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: {tmp_path}/gone: no such weights file; expected a run folder")
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "m.onnx").exists()
+
+
 # --- evaluate
+
+
+def test_evaluate_without_weights_takes_the_model_that_spica_ships(
+    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Path | None, str]] = []
+
+    def load_detector(weights: Path | None, device: str) -> TwoHeads:
+        asked.append((weights, device))
+        return TwoHeads()
+
+    monkeypatch.setattr("spica.loading.load_detector", load_detector)
+    monkeypatch.setattr("spica.scoring.plots.write_plots", lambda *_: [])  # they take their time
+    result = run("evaluate", labelled, "--no-ap", "--out", tmp_path / "out", "--device", "cpu")
+    assert result.exit_code == 0, result.stderr
+    assert asked == [(None, "cpu")]
+    assert json.loads((tmp_path / "out" / "evaluation.json").read_text())["threshold"] == 0.5
 
 
 def perfect(folder: Path, *names: str) -> Path:
@@ -370,7 +521,7 @@ def test_a_submission_may_hold_more_than_the_images_asked_for(labelled: Path, tm
 
 
 def test_either_weights_or_a_submission(labelled: Path, weights: str, tmp_path: Path) -> None:
-    assert run("evaluate", labelled).exit_code == 2
+    assert run("evaluate", labelled, "--part", "train").exit_code == 2
     assert run("evaluate", labelled, "--weights", weights, "--submission", tmp_path / "s.csv").exit_code == 2
     assert run("evaluate", labelled, "--weights", weights, "--fold", 1).exit_code == 2
     assert run("evaluate", labelled, "--submission", "s.csv", "--part", "train").exit_code == 2

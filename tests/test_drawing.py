@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from spica.boxes import Boxes, no_boxes
-from spica.detections import Detections, Image, no_detections
-from spica.drawing import FALSE, FOUND, HIT, MISS, contact_sheet, draw_detections, draw_evaluation
+from spica.detections import Detections, no_detections
+from spica.drawing import FALSE, FOUND, HIT, MISS, contact_sheet, draw_evaluation
+from spica.image import Image
 
 GREEN = (60, 120, 40)
 
@@ -27,7 +28,7 @@ def pixels_of(colour: tuple[int, int, int], image: Image) -> int:
 
 
 def test_a_frame_lies_on_the_edges_of_its_box_and_leaves_the_inside_alone() -> None:
-    drawn = draw_detections(field(), detections((100, 60, 140, 120)))
+    drawn = detections((100, 60, 140, 120)).draw(field())
     for y, x in ((60, 120), (119, 120), (90, 100), (90, 139)):
         assert tuple(drawn[y, x]) == FOUND
     assert (drawn[64:116, 104:136] == GREEN).all()
@@ -36,26 +37,26 @@ def test_a_frame_lies_on_the_edges_of_its_box_and_leaves_the_inside_alone() -> N
 
 def test_the_photo_itself_is_not_changed() -> None:
     photo = field()
-    draw_detections(photo, detections((100, 60, 140, 120)))
+    detections((100, 60, 140, 120)).draw(photo)
     assert (photo == GREEN).all()
 
 
 def test_the_count_stands_in_the_corner_even_if_it_is_zero() -> None:
-    drawn = draw_detections(field(), no_detections())
+    drawn = no_detections().draw(field())
     assert (drawn[:12, :12] != GREEN).any()
     assert drawn[:20, :60].max() > 200  # white letters
     assert (drawn[100:] == GREEN).all()
 
 
 def test_different_counts_look_different() -> None:
-    one = draw_detections(field(), detections((100, 60, 140, 120)))
-    two = draw_detections(field(), detections((100, 60, 140, 120), (100, 60, 140, 120)))
+    one = detections((100, 60, 140, 120)).draw(field())
+    two = detections((100, 60, 140, 120), (100, 60, 140, 120)).draw(field())
     assert (one[:30, :100] != two[:30, :100]).any()
 
 
 def test_lines_grow_with_the_photo() -> None:
     def frame(side: int) -> int:
-        drawn = draw_detections(field(side, side), detections((side / 2, side / 2, side * 0.75, side * 0.75)))
+        drawn = detections((side / 2, side / 2, side * 0.75, side * 0.75)).draw(field(side, side))
         return int((drawn[round(side * 0.6)] == FOUND).all(axis=1).sum()) // 2
 
     assert frame(200) == 1
@@ -65,7 +66,7 @@ def test_lines_grow_with_the_photo() -> None:
 
 def test_scores_are_written_only_when_asked_for() -> None:
     found = detections((80, 60, 180, 150))
-    plain, scored = draw_detections(field(), found), draw_detections(field(), found, scores=True)
+    plain, scored = found.draw(field()), found.draw(field(), scores=True)
     assert (plain[63:147, 83:177] == GREEN).all()
     assert (scored[63:147, 83:177] != GREEN).any()
 
@@ -82,34 +83,34 @@ def test_scores_are_written_only_when_asked_for() -> None:
     ],
 )
 def test_boxes_outside_or_without_area_are_drawn_without_an_error(box: tuple[float, float, float, float]) -> None:
-    drawn = draw_detections(field(), detections(box))
+    drawn = detections(box).draw(field())
     assert drawn.shape == field().shape
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 3)])
 def test_the_smallest_photos_can_be_drawn_on(size: tuple[int, int]) -> None:
     photo = field(*size)
-    assert draw_detections(photo, detections((0, 0, 1, 1)), scores=True).shape == photo.shape
+    assert detections((0, 0, 1, 1)).draw(photo, scores=True).shape == photo.shape
 
 
 def test_hits_misses_and_false_boxes_have_their_own_colours() -> None:
     found = detections((100, 20, 130, 50), (150, 20, 180, 50))
     truth = boxes((101, 20, 131, 50), (100, 100, 130, 130))
-    drawn = draw_evaluation(field(), found, truth, np.array([0, -1]))
+    drawn = draw_evaluation(field(), found.boxes, truth, np.array([0, -1]))
     assert tuple(drawn[20, 115]) == HIT
     assert tuple(drawn[20, 165]) == FALSE
     assert tuple(drawn[100, 115]) == MISS
 
 
 def test_the_legend_shows_all_three_colours_even_without_boxes() -> None:
-    drawn = draw_evaluation(field(800, 800), no_detections(), no_boxes(), np.zeros(0, dtype=np.int64))
+    drawn = draw_evaluation(field(800, 800), no_boxes(), no_boxes(), np.zeros(0, dtype=np.int64))
     assert all(pixels_of(colour, drawn) for colour in (HIT, MISS, FALSE))
 
 
 def test_matches_that_do_not_fit_are_misuse() -> None:
     found, truth = detections((0, 0, 9, 9)), boxes((0, 0, 9, 9))
     with pytest.raises(ValueError, match="matches"):
-        draw_evaluation(field(), found, truth, np.array([1]))
+        draw_evaluation(field(), found.boxes, truth, np.array([1]))
 
 
 def test_a_contact_sheet_puts_photos_in_rows_and_keeps_their_shape() -> None:

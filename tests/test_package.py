@@ -182,11 +182,13 @@ def settings_in_code(model: type[Settings], table: str) -> Iterator[tuple[str, s
 
 def settings_in_document() -> Iterator[tuple[str, str, Any]]:
     """Yield the same from docs/training.md."""
-    table = ""
+    table: str | None = None
     for line in (ROOT / "docs" / "training.md").read_text("utf-8").splitlines():
-        if heading := re.fullmatch(r"### `\[(.+)\]`", line):
+        if line == "## Settings":
+            table = ""
+        elif heading := re.fullmatch(r"### `\[(.+)\]`", line):
             table = heading[1]
-        elif table and (row := re.match(r"\| `(\w+)` \| (?:`(.+?)`|-) \|", line)):
+        elif table is not None and (row := re.match(r"\| `(\w+)` \| (?:`(.+?)`|-) \|", line)):
             yield table, row[1], tomllib.loads(f"value = {row[2]}")["value"] if row[2] else None
 
 

@@ -6,11 +6,12 @@ if TYPE_CHECKING:
     from spica.boxes import Boxes as Boxes
     from spica.detections import Detect as Detect
     from spica.detections import Detections as Detections
-    from spica.detections import Image as Image
     from spica.errors import SpicaError as SpicaError
+    from spica.image import Image as Image
     from spica.images import read_image as read_image
     from spica.labels.labelled import LabelledImage as LabelledImage
     from spica.labels.labelled import Labels as Labels
+    from spica.loading import load_detector as load_detector
 
 __version__ = "0.1.0"
 
@@ -19,9 +20,10 @@ _HOMES = {
     "Boxes": "spica.boxes",
     "Detect": "spica.detections",
     "Detections": "spica.detections",
-    "Image": "spica.detections",
+    "Image": "spica.image",
     "SpicaError": "spica.errors",
     "read_image": "spica.images",
+    "load_detector": "spica.loading",
     "LabelledImage": "spica.labels.labelled",
     "Labels": "spica.labels.labelled",
 }

@@ -9,7 +9,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from spica.boxes import Boxes
-from spica.detections import Detections, Image
+from spica.image import Image
 
 Colour: TypeAlias = tuple[int, int, int]
 
@@ -26,29 +26,34 @@ _TEXT = 1 / 32  # height of the count in the same unit
 _SMALLEST_TEXT = 11  # pixels; less cannot be read
 
 
-def draw_detections(image: Image, detections: Detections, *, scores: bool = False) -> Image:
+def draw_heads(image: Image, boxes: Boxes, scores: Float[np.ndarray, " n"] | None = None) -> Image:
     """Return a copy of the photo with a frame around each head and their number in the upper left corner.
 
     With `scores` each frame carries its score in percent.
     """
     canvas = Pillow.fromarray(image)
     draw = ImageDraw.Draw(canvas)
-    _frames(draw, detections.boxes, FOUND)
-    if scores:
-        _score_labels(draw, detections)
-    noun = "head" if len(detections) == 1 else "heads"
-    _panel(draw, [(f"{len(detections)} {noun}", _WHITE)])
+    _frames(draw, boxes, FOUND)
+    if scores is not None:
+        _score_labels(draw, boxes, scores)
+    noun = "head" if len(boxes) == 1 else "heads"
+    _panel(draw, [(f"{len(boxes)} {noun}", _WHITE)])
     return np.array(canvas)
 
 
-def draw_evaluation(image: Image, found: Detections, truth: Boxes, matches: Int[np.ndarray, " found"]) -> Image:
+def draw_evaluation(
+    image: Image,
+    found: Float[np.ndarray, "found 4"],
+    truth: Float[np.ndarray, "truth 4"],
+    matches: Int[np.ndarray, " found"],
+) -> Image:
     """Return a copy of the photo with hits in blue, missed heads in yellow, false boxes in orange, and a legend.
 
-    `matches` holds for each detection the row of the head in `truth` that it hits, or -1. Hits are drawn where they
+    `matches` holds for each box found the row of the head in `truth` that it hits, or -1. Hits are drawn where they
     were found, misses where they are labelled.
 
     Raises:
-        ValueError: if `matches` has not one number for each detection, or names a head that is not there.
+        ValueError: if `matches` has not one number for each box found, or names a head that is not there.
     """
     if matches.shape != (len(found),) or (matches >= len(truth)).any():
         raise ValueError(
@@ -58,8 +63,8 @@ def draw_evaluation(image: Image, found: Detections, truth: Boxes, matches: Int[
     missed[matches[matches >= 0]] = False
     parts = [
         ("missed", truth[missed], MISS),
-        ("false", found.boxes[matches < 0], FALSE),
-        ("hit", found.boxes[matches >= 0], HIT),
+        ("false", found[matches < 0], FALSE),
+        ("hit", found[matches >= 0], HIT),
     ]
     canvas = Pillow.fromarray(image)
     draw = ImageDraw.Draw(canvas)
@@ -102,9 +107,9 @@ def _frames(draw: ImageDraw.ImageDraw, boxes: Float[np.ndarray, "n 4"], colour: 
         draw.rectangle((x, y, *corner), outline=colour, width=width)
 
 
-def _score_labels(draw: ImageDraw.ImageDraw, detections: Detections) -> None:
+def _score_labels(draw: ImageDraw.ImageDraw, boxes: Float[np.ndarray, "n 4"], scores: Float[np.ndarray, " n"]) -> None:
     font = ImageFont.load_default(max(_SMALLEST_TEXT, _longer_side(draw) * _TEXT / 3))
-    for (left, top, *_), score in zip(detections.boxes.tolist(), detections.scores.tolist(), strict=True):
+    for (left, top, *_), score in zip(boxes.tolist(), scores.tolist(), strict=True):
         place = (left + 2 * _line_width(draw), top + _line_width(draw))
         draw.text(place, f"{score:.0%}", _WHITE, font, stroke_width=1, stroke_fill=_BLACK)
 

@@ -12,6 +12,11 @@ SpicaError
     MissingExtraError an optional part of Spica that is not installed
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_LEARNING = frozenset({"torch", "torchvision", "timm", "safetensors", "accelerate", "pydantic", "onnx", "spox"})
+
 
 class SpicaError(Exception):
     """Something a user can mend; the message says what was expected, what was found and what to do."""
@@ -51,3 +56,21 @@ class MissingExtraError(SpicaError):
 
 class OutputError(SpicaError):
     """A result that cannot be written: no such folder, no permission, no space, or older results in the way."""
+
+
+@contextmanager
+def needing_torch(what: str) -> Iterator[None]:
+    """Turn a failed import of what learning needs into a line that says how to install it; `what` needs it.
+
+    Raises:
+        MissingExtraError: if one of those packages is not installed.
+        ModuleNotFoundError: if anything else is missing.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _LEARNING:
+            raise
+        raise MissingExtraError(
+            f"{error.name} is not installed, {what} needs it: pip install 'spica-wheat[train]'"
+        ) from error

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from spica.boxes import Boxes, area, is_valid
-from spica.detections import Image
 from spica.errors import OutputError
+from spica.image import Image
 from spica.images import read_image
 from spica.labels.fields import SOURCES, Source, render_field, render_fields
 from spica.labels.fields.camera import Camera, take_photo

@@ -3,16 +3,20 @@
 import csv
 import json
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from spica.detections import Detections, Image, no_detections
+from spica.detections import Detections, no_detections
 from spica.errors import ImageError, OutputError, SubmissionError, WeightsError
+from spica.image import Image
 from spica.images import DRAWN_SIGN, image_size, write_image
 from spica.prediction.folder import Order, predict_folder, predict_photos
-from spica.prediction.results import Outcome
+from spica.prediction.runtime import Facts
+
+PLAIN = "blur not_wheat"  # the flags of a photo of one colour
 
 
 def two_heads(photo: Image) -> Detections:
@@ -45,8 +49,8 @@ def test_a_result_folder_holds_counts_boxes_pictures_and_a_manifest(tmp_path: Pa
     summary = predict_folder(two_heads, Order([photos], out, 0.5, model="two heads"))
     assert names(out) == ["counts.csv", "detections.csv", "manifest.json", "pictures"]
     assert rows(out / "counts.csv") == [
-        {"image": "a.png", "heads": "1", "width": "30", "height": "20", "flags": ""},
-        {"image": "b.png", "heads": "1", "width": "30", "height": "20", "flags": ""},
+        {"image": "a.png", "heads": "1", "width": "30", "height": "20", "flags": PLAIN},
+        {"image": "b.png", "heads": "1", "width": "30", "height": "20", "flags": PLAIN},
     ]
     assert (out / "detections.csv").read_text().splitlines() == [
         "image,left,top,right,bottom,score",
@@ -66,7 +70,16 @@ def test_the_manifest_says_how_the_results_were_made(tmp_path: Path) -> None:
     assert manifest["score"] == 0.25
     assert manifest["inputs"] == [str(photos)]
     assert (manifest["photos"], manifest["failed"], manifest["heads"]) == (1, 0, 2)
-    assert {"spica", "python", "numpy", "pillow"} <= set(manifest["versions"])
+    assert {"spica", "python", "numpy", "pillow", "simplejpeg"} <= set(manifest["versions"])
+
+
+def test_the_manifest_says_what_ran_the_detector_and_how_often_each_flag_was_raised(tmp_path: Path) -> None:
+    photos = grow(tmp_path / "photos", a=10, b=20)
+    facts: Facts = {"runtime": "pencil 2", "precision": "f32"}
+    summary = predict_folder(two_heads, Order([photos], tmp_path / "out", 0.25, facts=facts))
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert (manifest["runtime"], manifest["precision"]) == ("pencil 2", "f32")
+    assert manifest["flagged"] == summary.flagged == {"blur": 2, "not_wheat": 2}
 
 
 def test_the_score_decides_what_is_counted(tmp_path: Path) -> None:
@@ -116,12 +129,12 @@ def test_pictures_of_earlier_results_are_no_photos(tmp_path: Path) -> None:
 
 def test_photos_that_reach_the_cap_are_flagged(tmp_path: Path) -> None:
     def more_when_bright(photo: Image) -> Detections:
-        return two_heads(photo).first(1 if photo[0, 0, 0] < 15 else 2)
+        return replace(two_heads(photo), capped=bool(photo[0, 0, 0] > 15))
 
     photos = grow(tmp_path / "photos", a=10, b=20)
-    summary = predict_folder(more_when_bright, Order([photos], tmp_path / "out", 0.5, most_boxes=2))
-    assert [row["flags"] for row in rows(tmp_path / "out" / "counts.csv")] == ["", "cap"]
-    assert summary.capped == 1
+    summary = predict_folder(more_when_bright, Order([photos], tmp_path / "out", 0.5))
+    assert [row["flags"] for row in rows(tmp_path / "out" / "counts.csv")] == [PLAIN, f"cap {PLAIN}"]
+    assert summary.flagged["cap"] == 1
 
 
 def test_a_detector_that_fails_on_one_photo_does_not_stop_the_others(tmp_path: Path) -> None:
@@ -167,22 +180,11 @@ def test_older_results_are_never_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "manifest.json").read_bytes() == before
 
 
-def test_an_interrupted_run_leaves_no_tables(tmp_path: Path) -> None:
-    def stop(outcome: Outcome, photos: int) -> None:
-        assert photos == 2
-        raise KeyboardInterrupt
-
-    order = Order([grow(tmp_path / "photos", a=10, b=20)], tmp_path / "out", 0.5, pictures=False)
-    with pytest.raises(KeyboardInterrupt):
-        predict_folder(two_heads, order, told=stop)
-    assert names(tmp_path / "out") == []
-
-
 def test_progress_is_told_for_each_photo_in_order(tmp_path: Path) -> None:
-    told: list[tuple[str, int]] = []
+    told: list[tuple[str, int, int]] = []
     order = Order([grow(tmp_path / "photos", b=20, a=10)], tmp_path / "out", 0.5)
-    predict_folder(two_heads, order, told=lambda outcome, photos: told.append((outcome.name, photos)))
-    assert told == [("a.png", 2), ("b.png", 2)]
+    predict_folder(two_heads, order, told=lambda outcome, done, photos: told.append((outcome.name, done, photos)))
+    assert told == [("a.png", 1, 2), ("b.png", 2, 2)]
 
 
 def test_a_submission_holds_the_found_boxes_by_the_id_of_the_photo(tmp_path: Path) -> None:
@@ -235,9 +237,9 @@ def test_a_score_outside_its_range_is_misuse(score: float, tmp_path: Path) -> No
         Order([tmp_path], tmp_path / "out", score)
 
 
-def test_a_cap_of_no_boxes_is_misuse(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="most_boxes"):
-        Order([tmp_path], tmp_path / "out", 0.5, most_boxes=0)
+def test_no_worker_is_misuse(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="workers"):
+        Order([tmp_path], tmp_path / "out", 0.5, workers=0)
 
 
 def test_odd_file_names_are_written_and_quoted(tmp_path: Path) -> None:
@@ -268,6 +270,8 @@ def test_memory_does_not_grow_with_the_number_of_boxes(tmp_path: Path) -> None:
 
 def test_photos_can_be_predicted_without_a_folder(tmp_path: Path) -> None:
     photos = grow(tmp_path, a=10)
-    outcomes = list(predict_photos(two_heads, {"good": photos / "a.png", "bad": photos / "gone.png"}, 0.5))
+    order = Order([], tmp_path / "out", 0.5, pictures=False)
+    outcomes = list(predict_photos(two_heads, {"good": photos / "a.png", "bad": photos / "gone.png"}, order))
     assert [len(outcome.found) if outcome.found else None for outcome in outcomes] == [1, None]
     assert "no such file" in outcomes[1].error
+    assert not (tmp_path / "out").exists()

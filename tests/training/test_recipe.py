@@ -26,8 +26,11 @@ def test_a_recipe_comes_back_from_what_a_run_stores() -> None:
     ("content", "message"),
     [
         ("[optimiser]\nrates = 1", r"unknown setting optimiser\.rates; known are backbone_rate, clip, kind, momentum"),
-        ("[detecter]\nside = 1", r"unknown setting detecter; known are detector, optimiser, run"),
-        ("[detector.neck]\nstride = 1", r"unknown setting detector\.neck\.stride; known are channels, kind, strides"),
+        ("[detecter]\nside = 1", r"unknown setting detecter; known are data, detector, optimiser, run"),
+        (
+            "[detector.neck]\nstride = 1",
+            r"unknown setting detector\.neck\.stride; known are channels, convolutions, kind, strides",
+        ),
         ("[optimiser]\nrate = -1", r"optimiser\.rate is -1: input should be greater than 0"),
         ("[optimiser]\nkind = 'adam'", r"optimiser\.kind is 'adam'"),
         ("[schedule]\nbatch = 2", r"schedule has neither epochs nor minutes"),

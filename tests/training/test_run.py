@@ -268,6 +268,6 @@ def test_without_validation_photos_the_last_weights_are_kept(
     assert judged == {}
     assert json.loads((tmp_path / "run" / "evaluation.json").read_text()) == {}
     detect = load_detect(tmp_path / "run")
-    assert detect.threshold == 0.5
+    assert detect.card.threshold == 0.5
     photo = next((painted_folder / "train").iterdir())
     assert len(detect(read_image(photo))) <= 1000

@@ -6,7 +6,7 @@ import typer
 
 import spica
 from spica.cli.data import data
-from spica.cli.detecting import predict
+from spica.cli.detecting import export, predict
 from spica.cli.evaluating import evaluate
 from spica.cli.learning import backbones, train
 from spica.cli.terminal import OneLineErrors
@@ -17,7 +17,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # a traceback with every array in it cannot be read
     rich_markup_mode=None,
 )
-for _command in (predict, evaluate, train, backbones):
+for _command in (predict, evaluate, train, export, backbones):
     app.command()(_command)
 app.add_typer(data, name="data")
 

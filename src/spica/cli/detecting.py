@@ -1,71 +1,93 @@
-"""The command that predicts photos, and what it shares with others that use a detector."""
+"""Commands that find heads with a detector, and make a model file of one."""
 
+import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from spica.cli.terminal import fail, needing_torch, progress, say
+from spica.cli.terminal import fail, progress, say
+from spica.errors import needing_torch
 
 if TYPE_CHECKING:
-    from spica.model.checkpoint import NetworkDetect
     from spica.prediction.folder import Order, Summary
-    from spica.prediction.results import Outcome
+    from spica.prediction.journal import Outcome
 
-Weights = typer.Option(help="Run folder or weights file of a trained detector.")
-_Score = typer.Option(min=0, max=1, help="Least score of a head. Default: what the weights recommend.")
-Device = typer.Option(help="auto, cpu, cuda or another device of PyTorch.")
+Weights = typer.Option(
+    help="Model file (.onnx), run folder or weights file of a trained detector. Default: the model that Spica ships."
+)
+_Score = typer.Option(min=0, max=1, help="Least score of a head. Default: what the card of the model recommends.")
+Device = typer.Option(
+    help="auto, cpu or onnxruntime for a model file; auto, cpu, cuda or another of PyTorch's for a run."
+)
 
 
 def predict(
     paths: Annotated[list[Path], typer.Argument(metavar="PHOTO|FOLDER...", help="Photos, or folders of them.")],
     *,
-    out: Annotated[Path, typer.Option(help="New folder for counts, boxes and pictures.")],
-    weights: Annotated[Path, Weights],
+    out: Annotated[Path, typer.Option(help="Folder for counts, boxes and pictures; one that was interrupted goes on.")],
+    weights: Annotated[Path | None, Weights] = None,
     score: Annotated[float | None, _Score] = None,
     submission: Annotated[Path | None, typer.Option(help="Write a Kaggle submission to this file as well.")] = None,
     device: Annotated[str, Device] = "auto",
     pictures: Annotated[bool, typer.Option(help="Draw the heads on a copy of each photo.")] = True,
 ) -> None:
     """Find and count the heads on photos; exit with 1 if a photo failed."""
+    from spica.loading import load_detector
     from spica.prediction.folder import Order, predict_folder
 
-    detect = load(weights, device)
-    threshold = detect.threshold if score is None else score
-    order = Order(paths, out, threshold, pictures, submission, str(weights), detect.most_boxes)
-    with progress() as bar:
+    signal.signal(signal.SIGTERM, _interrupt)  # a polite kill stops as Ctrl-C does
+    detector = load_detector(weights, device)
+    card = detector.card
+    threshold = card.threshold if score is None else score
+    order = Order(paths, out, threshold, pictures, submission, detector.name, detector.facts, card, detector.workers)
+    with progress(rate="photos") as bar:
         task = bar.add_task("photos", total=None)
 
-        def told(outcome: "Outcome", photos: int) -> None:
-            bar.update(task, advance=1, total=photos)
+        def told(outcome: "Outcome", done: int, photos: int) -> None:
+            bar.update(task, completed=done, total=photos)
             if outcome.error:
                 named = outcome.name in outcome.error  # most errors begin with the photo's path
                 line = outcome.error if named else f"{outcome.name}: {outcome.error}"
                 bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-        summary = predict_folder(detect, order, told=told)
-    typer.echo(
-        f"{summary.heads:,} heads with a score of {threshold:g} or more on {summary.counted:,} photos "
-        f"in {summary.seconds:.1f} s: {out}"
-    )
+        summary = predict_folder(detector, order, told=told)
+    typer.echo(_result(summary, threshold, out))
     _say_what_to_know(summary, order)
     if summary.failed:
         fail(f"{summary.failed} of {summary.photos} photos failed: {out / 'errors.csv'}")
 
 
+def _result(summary: "Summary", threshold: float, out: Path) -> str:
+    before = summary.photos - summary.now
+    return (
+        f"{summary.heads:,} heads with a score of {threshold:g} or more on {summary.counted:,} photos "
+        f"in {summary.seconds:.1f} s{f' ({before:,} had been done before)' if before else ''}: {out}"
+    )
+
+
 def _say_what_to_know(summary: "Summary", order: "Order") -> None:
+    from spica.prediction.flags import MEANINGS
+
     if summary.skipped:
         folders = ", ".join(map(str, summary.skipped))
         say(f"not searched for photos, since Spica drew the pictures there: {folders}")
-    if summary.capped:
-        say(
-            f"{summary.capped:,} photo(s) reached the {order.most_boxes:,} boxes that the detector can give: their "
-            f"counts may be too low; they have the flag cap in {order.out / 'counts.csv'}"
-        )
+    for flag, photos in summary.flagged.items():
+        say(f"{photos:,} photo(s) with the flag {flag} in {order.out / 'counts.csv'}: {MEANINGS[flag]}")
 
 
-def load(weights: Path, device: str) -> "NetworkDetect":
-    """Return the detector of a run folder or weights file."""
-    with needing_torch():
-        from spica.model.checkpoint import load_detect
-    return load_detect(weights, device)
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or weights file of a trained detector.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Model file to write: NAME.onnx.")],
+    half: Annotated[bool, typer.Option(help="Store the weights in half precision: half the size.")] = True,
+) -> None:
+    """Make one model file of a trained detector: it runs without torch, and holds its card."""
+    with needing_torch("this command"):
+        from spica.model.export import export as exported
+    card = exported(run, out, half=half)
+    typer.echo(f"threshold {card.threshold:g}, {out.stat().st_size / 1e6:.1f} MB: {out}")

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from spica.cli.detecting import Device, Weights, load
+from spica.cli.detecting import Device, Weights
 from spica.cli.terminal import misuse, progress, say, show
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ def evaluate(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Folder of labelled photos, in any known layout.")],
     *,
     weights: Annotated[Path | None, Weights] = None,
-    submission: Annotated[Path | None, typer.Option(help="Score this file of predictions instead.")] = None,
+    submission: Annotated[
+        Path | None, typer.Option(help="Score this file of predictions instead of a detector.")
+    ] = None,
     rule: Annotated[str, typer.Option(help="kaggle, numba_plus1, rsna, wilds or ada: see docs/metric.md.")] = "kaggle",
     score: Annotated[
         float | None,
@@ -35,32 +37,48 @@ def evaluate(
         typer.Option(help="Only images that had this part in the training of --weights."),
     ] = None,
     source: Annotated[list[str] | None, typer.Option(help="Only images of this source; may be repeated.")] = None,
-    average_precision: Annotated[bool, typer.Option("--ap/--no-ap", help="COCO average precision as well.")] = True,
+    average_precision: Annotated[
+        bool | None,
+        typer.Option("--ap/--no-ap", help="COCO average precision as well. Default: if its extra is installed."),
+    ] = None,
     device: Annotated[str, Device] = "auto",
 ) -> None:
     """Score a detector, or a file of predictions, against labels."""
-    if (weights is None) == (submission is None):
+    if weights is not None and submission is not None:
         misuse("give either --weights or --submission")
     if fold is not None and images is None:
         misuse("--fold needs the file of folds: --images FILE")
     if part is not None and weights is None:
         misuse("--part needs the run folder that knows the parts: --weights RUN")
+    from spica.loading import load_detector
     from spica.scoring.evaluation import evaluate as evaluated
     from spica.scoring.rules import rule_named
 
     by_rule = rule_named(rule)
     labels = _chosen(_labels(data), _asked(images, fold, weights, part), source or ())
     if submission is None:
-        detect = load(cast("Path", weights), device)
-        _say_exposure(cast("Path", weights), labels)
-        found, recommended = _detected(detect, labels), detect.threshold
+        detect = load_detector(weights, device)
+        if weights is not None:
+            _say_exposure(weights, labels)
+        found, recommended = _detected(detect, labels), detect.card.threshold
     else:
         found, recommended = _submitted(submission, labels, strictly=images is None and not source), 0.0
     threshold = recommended if score is None else score
-    evaluation = evaluated(found, labels, threshold, by_rule, average_precision=average_precision)
+    with_ap = _has_average_precision() if average_precision is None else average_precision
+    evaluation = evaluated(found, labels, threshold, by_rule, average_precision=with_ap)
     show(evaluation)
     if out is not None:
         _write(out, found, labels, evaluation)
+
+
+def _has_average_precision() -> bool:
+    """Return whether average precision can be had, and say what it needs if not."""
+    from importlib.util import find_spec
+
+    there = find_spec("faster_coco_eval") is not None
+    if not there:
+        say("without average precision, which needs: pip install 'spica-wheat[evaluate]'")
+    return there
 
 
 def _labels(folder: Path) -> "Labels":
@@ -179,11 +197,15 @@ def _submitted(file: Path, labels: "Labels", *, strictly: bool) -> dict[str, "De
 
 
 def _write(folder: Path, found: Mapping[str, "Detections"], labels: "Labels", evaluation: "Evaluation") -> None:
+    from spica.errors import MissingExtraError
     from spica.images import make_folder, write_atomically
     from spica.scoring.plots import write_plots
     from spica.scoring.rules import rule_named
 
     make_folder(folder)
     write_atomically(folder / "evaluation.json", evaluation.to_json().encode())
-    write_plots(folder, found, labels, evaluation, rule_named(evaluation.rule))
+    try:
+        write_plots(folder, found, labels, evaluation, rule_named(evaluation.rule))
+    except MissingExtraError as error:
+        say(f"without plots: {error}")
     typer.echo(f"written to {folder}")

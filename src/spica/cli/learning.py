@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spica.cli.terminal import console, fail, is_first_process, needing_torch, progress, show
+from spica.cli.terminal import console, fail, is_first_process, progress, show
+from spica.errors import needing_torch
 
 if TYPE_CHECKING:
     from spica.training.run import Progress
@@ -24,7 +25,7 @@ def train(
     ] = None,
 ) -> None:
     """Train a detector by a recipe."""
-    with needing_torch():
+    with needing_torch("this command"):
         from spica.training import run
     with progress() as bar:
         task = bar.add_task("training, %", total=100)
@@ -58,7 +59,7 @@ def backbones(
     ] = False,
 ) -> None:
     """List the backbones that a detector can be built on."""
-    with needing_torch():
+    with needing_torch("this command"):
         from spica.model.backbones import list_backbones
     from rich.table import Table
 

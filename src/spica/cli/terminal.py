@@ -1,14 +1,12 @@
 """How commands speak: results to the standard output; progress, warnings and one-line errors to the standard error."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
-from spica.errors import MissingExtraError, SpicaError
+from spica.errors import SpicaError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
 _FAILED = 1  # exit code: something that the user can mend
 _INTERRUPTED = 130  # exit code of shells after Ctrl-C: 128 + SIGINT
 _WIDE = 200  # columns of a table that goes into a file: enough for every column
-_LEARNING = frozenset({"torch", "torchvision", "timm", "safetensors", "accelerate", "pydantic"})
 
 
 class OneLineErrors(TyperGroup):
@@ -87,32 +84,20 @@ def show(evaluation: "Evaluation") -> None:
         screen.print(table)
 
 
-def progress() -> "Progress":
+def progress(rate: str = "") -> "Progress":
     """Return a progress bar on the standard error that goes away when done; lines only where that is no terminal.
 
-    Of several processes the first alone shows it.
+    With `rate` it shows how many of these are done in a second. Of several processes the first alone shows it.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.text import Text
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    class Rate(ProgressColumn):
+        def render(self, task: Any) -> Text:
+            return Text(f"{task.speed:.1f} {rate}/s" if task.speed else "")
+
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *[Rate()] * bool(rate)]
+    columns.append(TimeRemainingColumn())
     here = Console(stderr=True)
     return Progress(*columns, console=here, transient=True, disable=not (here.is_terminal and is_first_process()))
-
-
-@contextmanager
-def needing_torch() -> Iterator[None]:
-    """Turn a failed import of what learning needs into a line that says how to install it.
-
-    Raises:
-        MissingExtraError: if one of those packages is not installed.
-        ModuleNotFoundError: if anything else is missing.
-    """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _LEARNING:
-            raise
-        raise MissingExtraError(
-            f"{error.name} is not installed, this command needs it: pip install 'spica-wheat[train]'"
-        ) from error

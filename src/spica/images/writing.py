@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 
 from PIL import Image as Pillow
 
-from spica.detections import Image
 from spica.errors import ImageError, OutputError
+from spica.image import Image
 
 _numbers = itertools.count()  # several files may be under way in one thread
 _FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}

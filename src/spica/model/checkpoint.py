@@ -1,9 +1,9 @@
 """Weights files: a detector and its card in one safetensors file, and the file as a Detect."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from pydantic import ValidationError
@@ -11,38 +11,25 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
 import spica
-from spica.detections import Detections, Image
+from spica.detections import Detections
 from spica.errors import WeightsError
-from spica.images import write_atomically
+from spica.image import Image
+from spica.images import resized, write_atomically
 from spica.model.detector import Detector, require_finite_weights
-from spica.model.photos import as_detections, padded, photo_tensor, resized
+from spica.model.photos import as_detections, padded, photo_tensor
 from spica.model.settings import DetectorSettings
+from spica.prediction.card import Card, card_from
+from spica.prediction.runtime import Facts, named
 
 WEIGHTS_NAME = "weights.safetensors"
-DEFAULT_THRESHOLD = 0.5  # of weights whose card states none
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What weights say of themselves."""
-
-    threshold: float = DEFAULT_THRESHOLD
-    """Recommended score threshold, chosen on validation photos."""
-    scores: dict[str, float] = field(default_factory=dict)
-    """Scores on validation photos: the competition's, and counting errors."""
-    backbone: str = "none"
-    """Weights that the backbone started from."""
-    licence: str = "none"
-    """Licence of those weights."""
-    trained_on: str = ""
-    """Training data, in words."""
-    version: str = spica.__version__
 
 
 class NetworkDetect:
-    """A detector with weights, as a Detect; `threshold` is the score that its card recommends."""
+    """A detector with weights, as a Detect."""
 
-    def __init__(self, detector: Detector, card: Card, device: torch.device) -> None:
+    workers = 1  # torch uses all cores, or the GPU, for one photo
+
+    def __init__(self, detector: Detector, card: Card, device: torch.device, name: str = "unnamed") -> None:
         """Take a detector whose weights are all finite.
 
         Raises:
@@ -51,19 +38,14 @@ class NetworkDetect:
         require_finite_weights(detector)
         self.detector = detector.to(device).to(memory_format=torch.channels_last).eval()
         self.card = card
+        self.name = name
         self.device = device
         self.mean = detector.mean.cpu()
 
     @property
-    def most_boxes(self) -> int:
-        """The largest number of boxes that it can find on a photo."""
-        settings = self.detector.settings
-        return min(settings.head.most_boxes, settings.proposals.detect)
-
-    @property
-    def threshold(self) -> float:
-        """The recommended score threshold."""
-        return self.card.threshold
+    def facts(self) -> Facts:
+        """Version, precision and device."""
+        return {"runtime": f"torch {torch.__version__}", "precision": "f32", "device": str(self.device)}
 
     def __call__(self, photo: Image) -> Detections:
         """Return every box above the least score, in pixels of the photo.
@@ -71,7 +53,8 @@ class NetworkDetect:
         Raises:
             WeightsError: if the network gives numbers that are not finite, or memory runs out.
         """
-        small = resized(photo_tensor(photo), self.detector.settings.side)
+        settings = self.detector.settings
+        small = photo_tensor(resized(photo, settings.side))
         batch = padded(small, self.mean).to(self.device, memory_format=torch.channels_last)
         size = (small.shape[-2], small.shape[-1])
         try:
@@ -89,7 +72,7 @@ def save_weights(path: Path, detector: Detector, card: Card) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in detector.state_dict().items()}
     settings = detector.settings.model_dump(mode="json")
     settings["backbone"]["weights"] = Path(settings["backbone"]["weights"]).name  # folders are of this machine alone
-    described = {"settings": settings, "card": asdict(card)}
+    described = {"settings": settings, "card": card.to_dict()}
     write_atomically(path, save(tensors, metadata={"spica": json.dumps(described)}))
 
 
@@ -99,19 +82,48 @@ def load_weights(path: Path) -> tuple[Detector, Card]:
     Raises:
         WeightsError: if the file is missing, not of Spica, or damaged.
     """
-    file = path / WEIGHTS_NAME if path.is_dir() else path
-    if not file.is_file():
-        raise WeightsError(f"{file}: no such weights file; expected a run folder or a .safetensors file of a run")
-    described = _description(file)
-    try:
-        settings = DetectorSettings.model_validate(described["settings"])
-        card = Card(**described["card"])
+    file = _weights_file(path)
+    with _fitting(file):
+        settings, card = _description(file)
         detector = Detector(settings, pretrained=False).eval()
         detector.load_state_dict(load_file(file), strict=True)
-    except (KeyError, TypeError, ValidationError, RuntimeError, SafetensorError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise WeightsError(f"{file}: does not fit this version of Spica ({spica.__version__}): {first}") from error
     return detector, card
+
+
+def read_settings(path: Path) -> DetectorSettings:
+    """Return the settings of the detector in a weights file or run folder.
+
+    Raises:
+        WeightsError: if the file is missing, not of Spica, or damaged.
+    """
+    file = _weights_file(path)
+    with _fitting(file):
+        return _description(file)[0]
+
+
+def started_from(path: Path, settings: DetectorSettings) -> tuple[Detector, Card, tuple[str, ...]]:
+    """Return a new detector with the weights of a file as far as name and shape fit, its card, and what is new.
+
+    What does not fit begins at random; its parameters are the third value, by name.
+
+    Raises:
+        WeightsError: if the file cannot be used, or the backbone is another one.
+    """
+    file = _weights_file(path)
+    with _fitting(file):
+        _, card = _description(file)
+        known = load_file(file)
+        detector = Detector(settings, pretrained=False)
+        wanted = detector.state_dict()
+        fitting = {name: known[name] for name in wanted if name in known and known[name].shape == wanted[name].shape}
+        detector.load_state_dict(fitting, strict=False)
+    new = tuple(name for name in wanted if name not in fitting)
+    if lost := [name for name in new if name.startswith("body.")]:
+        raise WeightsError(
+            f"{file}: has no fitting {lost[0]}, so its backbone is another one than {settings.backbone.name}"
+            f" with batch_norm {settings.backbone.batch_norm}; leave out detector.backbone, or start"
+        )
+    return detector, card, new
 
 
 def load_detect(weights: Path, device: str = "auto") -> NetworkDetect:
@@ -121,7 +133,7 @@ def load_detect(weights: Path, device: str = "auto") -> NetworkDetect:
         WeightsError: if the weights cannot be used, or there is no such device.
     """
     detector, card = load_weights(weights)
-    return NetworkDetect(detector, card, torch_device(device))
+    return NetworkDetect(detector, card, torch_device(device), named(_weights_file(weights)))
 
 
 def torch_device(name: str) -> torch.device:
@@ -141,7 +153,28 @@ def torch_device(name: str) -> torch.device:
     return device
 
 
-def _description(file: Path) -> dict[str, Any]:
+def _weights_file(path: Path) -> Path:
+    file = path / WEIGHTS_NAME if path.is_dir() else path
+    if not file.is_file():
+        raise WeightsError(f"{file}: no such weights file; expected a run folder or a .safetensors file of a run")
+    return file
+
+
+@contextmanager
+def _fitting(file: Path) -> Iterator[None]:
+    """Turn what goes wrong with the content of a weights file into a WeightsError that names it.
+
+    Raises:
+        WeightsError: if anything does.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValidationError, RuntimeError, SafetensorError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise WeightsError(f"{file}: does not fit this version of Spica ({spica.__version__}): {first}") from error
+
+
+def _description(file: Path) -> tuple[DetectorSettings, Card]:
     try:
         with safe_open(file, framework="pt") as opened:
             metadata = opened.metadata() or {}
@@ -149,4 +182,5 @@ def _description(file: Path) -> dict[str, Any]:
         raise WeightsError(f"{file}: damaged, or not a safetensors file ({error}); copy or train it again") from error
     if "spica" not in metadata:
         raise WeightsError(f"{file}: not weights of Spica; for a backbone's weights set backbone.weights in a recipe")
-    return dict(json.loads(metadata["spica"]))
+    described = json.loads(metadata["spica"])
+    return DetectorSettings.model_validate(described["settings"]), card_from(described["card"], str(file))

@@ -14,7 +14,7 @@ from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 
 from spica.errors import WeightsError
 from spica.model.backbones import build_body
-from spica.model.necks import build_neck
+from spica.model.necks import build_neck, separable
 from spica.model.regions import Anchors, RegionPooling
 from spica.model.settings import DetectorSettings, HeadSettings, ProposalSettings
 from spica.model.transfer import keep_frozen, prepare_transfer
@@ -55,7 +55,7 @@ class Detector(nn.Module):
     def forward(
         self, photos: Tensor, sizes: list[tuple[int, int]], targets: Targets | None = None
     ) -> dict[str, Tensor] | list[dict[str, Tensor]]:
-        """Return losses when training, else for each photo its `boxes`, `labels` and `scores`.
+        """Return losses when training, else for each photo its `boxes`, `labels`, `scores`, and whether it is `capped`.
 
         Raises:
             WeightsError: if photos or feature maps hold numbers that are not finite.
@@ -66,13 +66,24 @@ class Detector(nn.Module):
         features = {str(index): grid for index, grid in enumerate(maps)}
         proposals, proposal_losses = self.proposals(ImageList(photos, sizes), features, targets)
         found, region_losses = self.regions(features, proposals, sizes, targets)
-        return {**proposal_losses, **region_losses} if self.training else found
+        if self.training:
+            return {**proposal_losses, **region_losses}
+        return [{**one, "capped": self._capped(one, own)} for one, own in zip(found, proposals, strict=True)]
 
     def train(self, mode: bool = True) -> "Detector":  # noqa: FBT001, FBT002 - torch's own signature
         """Set the mode; frozen normalisation stays in evaluation mode."""
         super().train(mode)
         keep_frozen(self.body)
+        # In training the network shall see proposals that it does not believe in yet.
+        self.proposals.score_thresh = 0.0 if mode else self.settings.proposals.least_score
         return self
+
+    def _capped(self, found: dict[str, Tensor], proposals: Tensor) -> Tensor:
+        """Return whether there may be more boxes: as many as allowed, or proposals that were not looked at."""
+        settings = self.settings.proposals
+        # Without a least score there are always more proposals than are looked at, and it says nothing.
+        cut = settings.least_score > 0 and len(proposals) >= settings.detect
+        return torch.tensor(cut or len(found["scores"]) >= self.settings.head.most_boxes)
 
     def _require_finite(self, photos: Tensor, maps: list[Tensor]) -> None:
         # A single NaN gives no boxes and no error, that is "0 heads": so it is looked for.
@@ -96,9 +107,12 @@ def require_finite_weights(module: nn.Module) -> None:
 
 
 def _proposal_network(settings: ProposalSettings, anchors: Anchors, channels: int) -> RegionProposalNetwork:
+    head = RPNHead(channels, anchors.num_anchors_per_location()[0])
+    if settings.convolutions == "separable":
+        head.conv = nn.Sequential(separable(channels), nn.ReLU(inplace=True))
     return RegionProposalNetwork(
         anchors,
-        RPNHead(channels, anchors.num_anchors_per_location()[0]),
+        head,
         fg_iou_thresh=settings.head_iou,
         bg_iou_thresh=settings.background_iou,
         batch_size_per_image=settings.samples,

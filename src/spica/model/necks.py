@@ -24,16 +24,29 @@ class Single(nn.Module):
         return maps
 
 
+def separable(channels: int) -> nn.Sequential:
+    """Return a 3 x 3 convolution taken apart: each channel for itself, then all channels of a cell.
+
+    Source: Howard et al., MobileNets, 2017.
+    """
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False), nn.Conv2d(channels, channels, 1)
+    )
+
+
 class Pyramid(nn.Module):
     """A feature pyramid over maps of several strides.
 
     Source: Lin et al., Feature Pyramid Networks for Object Detection, CVPR 2017.
     """
 
-    def __init__(self, levels: Sequence[Level], channels: int) -> None:
+    def __init__(self, levels: Sequence[Level], settings: NeckSettings) -> None:
         super().__init__()
+        channels = settings.channels
         self.levels = tuple(Level(level.stride, channels, level.offset) for level in levels)
         self.fpn = FeaturePyramidNetwork([level.channels for level in levels], channels)
+        if settings.convolutions == "separable":
+            self.fpn.layer_blocks = nn.ModuleList(separable(channels) for _ in levels)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """Return one map for each level, all with the same number of channels."""
@@ -76,7 +89,7 @@ def build_neck(settings: NeckSettings, levels: Sequence[Level]) -> Neck:
         return Single(levels)
     if len(levels) == 1 and settings.strides != (levels[0].stride,):
         return SimplePyramid(levels[0], settings.strides, settings.channels)
-    return Pyramid(levels, settings.channels)
+    return Pyramid(levels, settings)
 
 
 def _offset_of(level: Level, stride: int) -> float:

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
-from torchvision.transforms.v2 import functional as transforms
 
-from spica.detections import Detections, Image
+from spica.detections import Detections
+from spica.image import Image
 
 PADDING_MULTIPLE = 32  # sizes that every backbone takes without a remainder
 
@@ -14,17 +14,6 @@ PADDING_MULTIPLE = 32  # sizes that every backbone takes without a remainder
 def photo_tensor(photo: Image) -> Tensor:
     """Return a photo as a uint8 tensor (3, height, width) that shares its memory where it can."""
     return torch.from_numpy(np.require(photo, requirements=["C", "W"])).permute(2, 0, 1)
-
-
-def resized(photo: Tensor, side: int) -> Tensor:
-    """Return a uint8 photo (3, height, width) whose longer side has `side` pixels, area-averaged when it shrinks."""
-    height, width = photo.shape[-2:]
-    scale = side / max(height, width)
-    if scale == 1:
-        return photo
-    size = [max(1, round(height * scale)), max(1, round(width * scale))]
-    smaller: Tensor = transforms.resize(photo, size, antialias=True)
-    return smaller
 
 
 def padded(photo: Tensor, mean: Tensor) -> Tensor:
@@ -37,8 +26,8 @@ def padded(photo: Tensor, mean: Tensor) -> Tensor:
 
 def as_detections(found: dict[str, Tensor], size: tuple[int, int], photo_size: tuple[int, int]) -> Detections:
     """Return what was found on a resized photo, in pixels of the photo; sizes are (height, width)."""
-    scale = [photo_size[1] / size[1], photo_size[0] / size[0]] * 2
-    boxes = found["boxes"].float().cpu().numpy() * np.array(scale, dtype=np.float32)
+    boxes = found["boxes"].float().cpu().numpy()
     scores = found["scores"].float().cpu().numpy()
     # Half-precision sums of a softmax can end a rounding above 1.
-    return Detections(boxes.astype(np.float32), np.clip(scores, 0, 1).astype(np.float32))
+    detections = Detections(boxes, np.clip(scores, 0, 1).astype(np.float32), bool(found["capped"]))
+    return detections.scaled(photo_size[1] / size[1], photo_size[0] / size[0])

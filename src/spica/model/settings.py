@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Rgb = tuple[float, float, float]
+Convolutions = Literal["plain", "separable"]
 
 
 class Settings(BaseModel):
@@ -43,6 +44,8 @@ class NeckSettings(Settings):
     """Strides of the pyramid's levels, fine to coarse; for `single` the one map's stride."""
     channels: int = Field(default=128, ge=8)
     """Channels of every level of the pyramid; `single` keeps the backbone's."""
+    convolutions: Convolutions = "plain"
+    """The pyramid's 3 x 3 convolutions: `separable` ones (each channel for itself, then 1 x 1) cost an eighth."""
 
 
 class AnchorSettings(Settings):
@@ -57,12 +60,16 @@ class AnchorSettings(Settings):
 class ProposalSettings(Settings):
     """The region proposal network."""
 
+    convolutions: Convolutions = "plain"
+    """Its 3 x 3 convolution, likewise."""
     before_suppression: int = Field(default=1000, ge=1)
     """Best anchors kept on each level."""
     train: int = Field(default=512, ge=1)
     """Proposals of a photo while training."""
     detect: int = Field(default=1000, ge=1)
     """Proposals of a photo while detecting; there are never more boxes than proposals, so this is a cap of counts."""
+    least_score: Fraction = 0.0
+    """While detecting, proposals below are not looked at: a photo with few heads is then quick."""
     suppression_iou: Fraction = 0.7
     head_iou: Fraction = 0.7
     """An anchor of at least this IoU with a head is a head."""

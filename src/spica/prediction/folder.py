@@ -5,23 +5,42 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import spica
-from spica.detections import Detect, Detections
+from spica.detections import Detect
 from spica.errors import OutputError, SpicaError, SubmissionError
-from spica.images import make_folder, name_photos, read_image, write_atomically
+from spica.image import Image
+from spica.images import make_folder, name_photos, read_photo, resized, write_atomically
 from spica.labels.photoids import photo_ids
-from spica.prediction.results import PICTURES, Outcome, Results, picture_name
+from spica.prediction.card import Card
+from spica.prediction.flags import flags
+from spica.prediction.journal import Journal, Outcome, is_unfinished
+from spica.prediction.overlap import in_order
+from spica.prediction.results import (
+    COUNTS,
+    DETECTIONS,
+    ERRORS,
+    PICTURES,
+    draw_picture,
+    make_pictures,
+    picture_name,
+    write_tables,
+)
+from spica.prediction.runtime import Facts
 from spica.prediction.submission import write_submission
 
-RESULT_NAMES = ("counts.csv", "detections.csv", "errors.csv", "manifest.json", PICTURES)
-_LIBRARIES = ("numpy", "pillow", "torch", "torchvision")  # their versions can change a result
+MANIFEST = "manifest.json"
+RESULT_NAMES = (COUNTS, DETECTIONS, ERRORS, MANIFEST, PICTURES)
+_LIBRARIES = ("numpy", "pillow", "simplejpeg")  # their versions can change a result
 _SHOWN = 3  # names in a message
+# A JPEG is decoded with at least twice the pixels that the network looks at, so that resizing it makes the same of it.
+_DECODED_SIDES = 2
+_LOOK = 640  # side for flags, where no card says at which size the network looks at photos
+_PUBLISHED_EVERY, _PUBLISHED_PART = 10.0, 0.05  # seconds, and most of the time, spent on tables that a kill leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +48,11 @@ class Order:
     """What to predict and where the results go.
 
     `paths` are photos and folders of photos. Boxes from `score` on are counted and written. `submission` is the file of
-    a Kaggle submission to be written as well. `model` says in the manifest what the detector is. `most_boxes` is how
-    many boxes the detector can give for a photo, None if it knows no limit: photos that reach it are flagged.
+    a Kaggle submission to be written as well. `model` and `facts` say in the manifest what the detector is and what
+    runs it; `card` says which photos it knows. It is asked about `workers` photos at once.
 
     Raises:
-        ValueError: if the score is not in [0, 1], or `most_boxes` is not positive.
+        ValueError: if the score is not in [0, 1], or there is no worker.
     """
 
     paths: Sequence[Path]
@@ -42,64 +61,81 @@ class Order:
     pictures: bool = True
     submission: Path | None = None
     model: str = "unnamed"
-    most_boxes: int | None = None
+    facts: Facts = field(default_factory=dict)
+    card: Card | None = None
+    workers: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.score <= 1:
             raise ValueError(f"score is {self.score}, expected a number from 0 to 1")
-        if self.most_boxes is not None and self.most_boxes < 1:
-            raise ValueError(f"most_boxes is {self.most_boxes}, expected 1 or more, or None")
+        if self.workers < 1:
+            raise ValueError(f"workers is {self.workers}, expected 1 or more")
+
+    @property
+    def side(self) -> int:
+        """Pixels of the longer side at which the network looks at photos; 0 if that is not known."""
+        return 0 if self.card is None else self.card.side
+
+    def description(self) -> dict[str, object]:
+        """Return what the results depend on, but for the photos themselves."""
+        versions = {"spica": spica.__version__, "python": platform.python_version(), **_versions()}
+        return {
+            "model": self.model,
+            "score": self.score,
+            "inputs": [str(path) for path in self.paths],
+            "pictures": self.pictures,
+            **self.facts,
+            "versions": versions,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """All photos: how many there were, how many were counted, and what is to be said of them.
 
-    A photo failed if it is listed in errors.csv: it could not be counted, or its picture not be drawn. `capped` photos
-    reached the most boxes that the detector gives. `skipped` are folders of drawn pictures, not searched for photos.
+    A photo failed if it is listed in errors.csv: it could not be counted, or its picture not be drawn. `flagged` says
+    how many photos have each flag. `skipped` are folders of drawn pictures, not searched for photos. `seconds` are
+    those of this run, in which `now` photos were done; the others had been done before.
     """
 
     photos: int
+    now: int
     counted: int
     failed: int
-    capped: int
     heads: int
+    flagged: dict[str, int]
     seconds: float
     skipped: tuple[Path, ...] = ()
 
 
-def predict_photos(
-    detect: Detect, photos: Mapping[str, Path], score: float, most_boxes: int | None = None
-) -> Iterator[Outcome]:
-    """Yield what is found on each of the named photos, from `score` on; one that fails is yielded with its error.
+def predict_photos(detect: Detect, photos: Mapping[str, Path], order: Order) -> Iterator[Outcome]:
+    """Yield what is found on each of the named photos, from `order.score` on; one that fails is yielded with its error.
 
-    A photo with `most_boxes` boxes of any score, all that the detector can give, is yielded as capped.
+    Reading, detecting and drawing overlap, each in threads of its own; pictures are written if `order.pictures`.
     """
-    for name, path in photos.items():
-        try:
-            photo = read_image(path)
-            found = detect(photo)
-            capped = most_boxes is not None and len(found) >= most_boxes
-            outcome = Outcome(name, photo, found.above(score), capped=capped)
-        except SpicaError as error:
-            outcome = Outcome(name, None, None, str(error).replace("\n", " "))
+    read = in_order(partial(_read, order), photos.items(), threads=1)
+    found = in_order(partial(_detected, detect, order), read, threads=order.workers)
+    for _, outcome in in_order(partial(_drawn, order), found, threads=1):
         yield outcome
 
 
 def predict_folder(
-    detect: Detect, order: Order, *, told: Callable[[Outcome, int], None] = lambda _outcome, _photos: None
+    detect: Detect, order: Order, *, told: Callable[[Outcome, int, int], None] = lambda _outcome, _done, _all: None
 ) -> Summary:
-    """Write the result folder and return its summary; `told` gets each photo's outcome and the number of photos.
+    """Write the result folder and return its summary; `told` gets each photo's outcome, how many are done, of how many.
 
-    The folder holds `counts.csv` (image, heads, width, height, flags: empty, or "cap" for a photo that reached
-    `most_boxes`), `detections.csv` (image, left, top, right, bottom, score; edges in pixels of the upright photo),
-    `pictures/`, `errors.csv` (image, error; only if a photo failed) and `manifest.json`, which is written last: with it
-    the folder is complete. Photos are named by their path from the folder given, in a submission as `photo_ids` says.
-    Pictures of earlier results are no photos. A photo whose picture cannot be drawn is counted and listed in
-    `errors.csv`. Boxes are not kept in memory, but for a submission.
+    The folder holds `counts.csv` (image, heads, width, height, flags: several are parted by spaces), `detections.csv`
+    (image, left, top, right, bottom, score; edges in pixels of the upright photo), `pictures/`, `errors.csv` (image,
+    error; only if a photo failed) and `manifest.json`, which is written last: with it the folder is complete. Photos
+    are named by their path from the folder given, in a submission as `photo_ids` says. Pictures of earlier results are
+    no photos. A photo whose picture cannot be drawn is counted and listed in `errors.csv`.
+
+    What was interrupted goes on where it stopped, and ends with the same files. After an exception the tables hold all
+    that was done; after a kill they are whole, and lack the last seconds. Boxes are not kept in memory, but for a
+    submission.
 
     Raises:
-        OutputError: if the folder holds results already or cannot be written; errors of photos are listed instead.
+        OutputError: if the folder holds other results or cannot be written; errors of photos are listed instead.
         ImageError: if there are no photos.
         SubmissionError: if two photos of a submission have the same id.
     """
@@ -107,28 +143,90 @@ def predict_folder(
     photos = name_photos(order.paths, skipped=skipped.append)
     ids = photo_ids(photos) if order.submission is not None else {}
     _check_names(photos, ids, order)
-    _prepare(order)
-    started, clock = datetime.now(UTC), time.perf_counter()
-    totals: Counter[str] = Counter()
-    submitted: dict[str, Detections] = {}
-    with ExitStack() as stack:
-        results = Results(stack, order.out, pictures=order.pictures)
-        for predicted in predict_photos(detect, photos, order.score, order.most_boxes):
-            outcome = results.add(predicted)
-            totals["counted"] += outcome.found is not None
-            totals["failed"] += bool(outcome.error)
-            totals["capped"] += outcome.capped
-            totals["heads"] += len(outcome.found or ())
-            if order.submission is not None and outcome.found is not None:
-                submitted[ids[outcome.name]] = outcome.found
-            told(outcome, len(photos))
+    journal = _opened(order)
+    clock = time.perf_counter()
+    done = {outcome.name for outcome in journal}
+    left = {name: path for name, path in photos.items() if name not in done}
+    try:
+        for number, outcome in enumerate(_published(predict_photos(detect, left, order), journal, order.out), start=1):
+            told(outcome, len(done) + number, len(photos))
+    finally:
+        write_tables(order.out, journal)
+        journal.close()
     if order.submission is not None:
-        write_submission(order.submission, submitted)
-    seconds = round(time.perf_counter() - clock, 3)
-    numbers = {name: totals[name] for name in ("counted", "failed", "capped", "heads")}
-    summary = Summary(photos=len(photos), **numbers, seconds=seconds, skipped=tuple(skipped))
-    _write_manifest(order, summary, started)
-    return summary
+        write_submission(order.submission, {ids[one.name]: one.found for one in journal if one.found is not None})
+    summary = replace(_summary(journal), photos=len(photos), now=len(left), skipped=tuple(skipped))
+    _write_manifest(order, summary)
+    journal.remove()
+    return replace(summary, seconds=round(time.perf_counter() - clock, 3))
+
+
+def _read(order: Order, named: tuple[str, Path]) -> tuple[Image | None, Outcome]:
+    """Return a photo's pixels and an outcome with nothing but its size, or with the error."""
+    name, path = named
+    try:
+        photo = read_photo(path, _DECODED_SIDES * order.side or None)
+    except SpicaError as error:
+        return None, Outcome(name, error=_one_line(error))
+    return photo.pixels, Outcome(name, photo.width, photo.height)
+
+
+def _detected(detect: Detect, order: Order, photo: tuple[Image | None, Outcome]) -> tuple[Image | None, Outcome]:
+    """Return the pixels and the outcome with what was found, in pixels of the whole photo."""
+    pixels, outcome = photo
+    if pixels is None:
+        return photo
+    try:
+        small = resized(pixels, order.side) if order.side else pixels
+        found = detect(small).above(order.score)
+        raised = flags(small if order.side else resized(small, _LOOK), found, order.card)
+    except SpicaError as error:
+        return None, Outcome(outcome.name, error=_one_line(error))
+    height, width, _ = small.shape
+    whole = found.scaled(outcome.width / width, outcome.height / height)
+    return pixels, replace(outcome, found=whole, flags=raised)
+
+
+def _drawn(order: Order, photo: tuple[Image | None, Outcome]) -> tuple[None, Outcome]:
+    """Write the picture, and return the outcome."""
+    pixels, outcome = photo
+    if pixels is None or outcome.found is None or not order.pictures:
+        return None, outcome
+    height, width, _ = pixels.shape
+    shown = outcome.found.scaled(width / outcome.width, height / outcome.height)
+    return None, replace(outcome, error=draw_picture(order.out, outcome.name, pixels, shown))
+
+
+def _published(outcomes: Iterable[Outcome], journal: Journal, out: Path) -> Iterator[Outcome]:
+    """Write down each outcome, and the tables from time to time, so that a kill leaves them readable."""
+    due = time.monotonic() + _PUBLISHED_EVERY
+    for outcome in outcomes:
+        journal.add(outcome)
+        if (now := time.monotonic()) >= due:
+            write_tables(out, journal)
+            spent = time.monotonic() - now
+            due = time.monotonic() + max(_PUBLISHED_EVERY, spent / _PUBLISHED_PART)
+        yield outcome
+
+
+def _opened(order: Order) -> Journal:
+    """Make the result folder, see that nothing is in the way, and open its journal.
+
+    Raises:
+        OutputError: if it holds results, or a folder cannot be made or does not exist.
+    """
+    if order.submission is not None and not order.submission.parent.is_dir():
+        raise OutputError(f"{order.submission}: {order.submission.parent} is not a folder; make it first")
+    make_folder(order.out)
+    there = [name for name in RESULT_NAMES if (order.out / name).exists()]
+    if there and not is_unfinished(order.out):
+        raise OutputError(
+            f"{order.out}: holds {', '.join(there)} already; name another folder or delete the old results"
+        )
+    journal = Journal(order.out, order.description())
+    if order.pictures:
+        make_pictures(order.out)
+    return journal
 
 
 def _check_names(photos: Mapping[str, Path], ids: Mapping[str, str], order: Order) -> None:
@@ -153,39 +251,34 @@ def _doubled(names: Iterable[str]) -> str:
     return ", ".join([one for one, count in counts.items() if count > 1][:_SHOWN])
 
 
-def _prepare(order: Order) -> None:
-    """Make the result folder and see that nothing is in the way.
-
-    Raises:
-        OutputError: if it holds results, or a folder cannot be made or does not exist.
-    """
-    make_folder(order.out)
-    there = [name for name in RESULT_NAMES if (order.out / name).exists()]
-    if there:
-        raise OutputError(
-            f"{order.out}: holds {', '.join(there)} already; name another folder or delete the old results"
-        )
-    if order.submission is not None and not order.submission.parent.is_dir():
-        raise OutputError(f"{order.submission}: {order.submission.parent} is not a folder; make it first")
+def _summary(outcomes: Iterable[Outcome]) -> Summary:
+    totals: Counter[str] = Counter()
+    flagged: Counter[str] = Counter()
+    for one in outcomes:
+        totals["counted"] += one.found is not None
+        totals["failed"] += bool(one.error)
+        totals["heads"] += len(one.found or ())
+        flagged.update(one.flags)
+    ordered = dict(sorted(flagged.items()))
+    return Summary(0, 0, totals["counted"], totals["failed"], totals["heads"], ordered, 0.0)
 
 
-def _write_manifest(order: Order, summary: Summary, started: datetime) -> None:
+def _write_manifest(order: Order, summary: Summary) -> None:
+    """Write what was done and how; no times, so that the same photos give the same folder."""
     content = {
-        "model": order.model,
-        "score": order.score,
-        "inputs": [str(path) for path in order.paths],
+        **order.description(),
         "skipped": [str(folder) for folder in summary.skipped],
-        "most_boxes": order.most_boxes,
         "photos": summary.photos,
         "counted": summary.counted,
         "failed": summary.failed,
-        "capped": summary.capped,
         "heads": summary.heads,
-        "seconds": summary.seconds,
-        "started": started.isoformat(timespec="seconds"),
-        "versions": {"spica": spica.__version__, "python": platform.python_version(), **_versions()},
+        "flagged": summary.flagged,
     }
-    write_atomically(order.out / "manifest.json", (json.dumps(content, indent=2) + "\n").encode())
+    write_atomically(order.out / MANIFEST, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def _one_line(error: SpicaError) -> str:
+    return str(error).replace("\n", " ")
 
 
 def _versions() -> dict[str, str]:

@@ -1,90 +1,68 @@
-"""The tables and pictures of a result folder, written photo by photo."""
+"""The tables and pictures of a result folder."""
 
 import csv
 import io
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from spica.detections import Detections, Image
-from spica.drawing import draw_detections
+from spica.detections import COLUMNS, Detections
+from spica.drawing import draw_heads
 from spica.errors import SpicaError
+from spica.image import Image
 from spica.images import make_folder, mark_drawn, write_image, written_atomically
+from spica.prediction.journal import Outcome
 
 PICTURES = "pictures"
-CAP = "cap"  # in the column flags of counts.csv
+COUNTS, DETECTIONS, ERRORS = "counts.csv", "detections.csv", "errors.csv"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
-    """One photo: what was found on it, or why nothing could be.
+def write_tables(out: Path, outcomes: Iterable[Outcome]) -> None:
+    """Write counts.csv and detections.csv, and errors.csv if a photo failed, each replaced only when it is whole.
 
-    `photo` and `found` are None, and `error` says why, if the photo failed; with both, `error` is about its picture.
-    `capped` says that the detector gave as many boxes as it can, so that there may be more heads.
+    Raises:
+        OutputError: if one of them cannot be written.
     """
+    failed = []
+    with _table(out / COUNTS) as counts, _table(out / DETECTIONS) as detections:
+        counts.writerow(["image", "heads", "width", "height", "flags"])
+        detections.writerow(["image", *COLUMNS])
+        for one in outcomes:
+            if one.found is not None:
+                counts.writerow([one.name, len(one.found), one.width, one.height, " ".join(one.flags)])
+                detections.writerows((one.name, *row) for row in one.found.rows())
+            if one.error:
+                failed.append((one.name, one.error))
+    if failed:
+        with _table(out / ERRORS) as errors:
+            errors.writerows([("image", "error"), *failed])
 
-    name: str
-    photo: Image | None
-    found: Detections | None
-    error: str = ""
-    capped: bool = False
+
+def make_pictures(out: Path) -> None:
+    """Make the folder of pictures, marked so that nobody takes them for photos.
+
+    Raises:
+        OutputError: if that is not possible.
+    """
+    make_folder(out / PICTURES)
+    mark_drawn(out / PICTURES)
 
 
-@dataclass(slots=True)
-class Results:
-    """The tables of a result folder, open until `stack` closes; they appear under their names only then."""
+def draw_picture(out: Path, name: str, photo: Image, found: Detections) -> str:
+    """Write the picture of one photo; return what went wrong, "" if nothing did."""
+    picture = out / PICTURES / picture_name(name)
+    try:
+        make_folder(picture.parent)
+        write_image(picture, draw_heads(photo, found.boxes))
+    except SpicaError as broken:  # a name that is too long for the disk, or a photo too wide for a JPEG
+        return f"counted, but there is no picture: {broken}".replace("\n", " ")
+    return ""
 
-    stack: ExitStack
-    out: Path
-    pictures: bool
-    _open: dict[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self._rows("counts", "image", "heads", "width", "height", "flags")
-        self._rows("detections", "image", "left", "top", "right", "bottom", "score")
-
-    def add(self, outcome: Outcome) -> Outcome:
-        """Write the rows and the picture of one photo; return the outcome, with an error if there is no picture."""
-        if outcome.photo is not None and outcome.found is not None:
-            self._add_counted(outcome.name, outcome.photo, outcome.found, CAP if outcome.capped else "")
-            if self.pictures:
-                outcome = replace(outcome, error=self._draw(outcome.name, outcome.photo, outcome.found))
-        if outcome.error:
-            self._rows("errors", "image", "error").writerow([outcome.name, outcome.error])
-        return outcome
-
-    def _add_counted(self, name: str, photo: Image, found: Detections, flags: str) -> None:
-        height, width, _ = photo.shape
-        self._rows("counts").writerow([name, len(found), width, height, flags])
-        boxes, scores = found.boxes.tolist(), found.scores.tolist()
-        self._rows("detections").writerows(
-            # A hundredth of a pixel is far below what boxes can be trusted to.
-            [name, *(f"{edge:.2f}" for edge in box), f"{score:.5f}"]
-            for box, score in zip(boxes, scores, strict=True)
-        )
-
-    def _draw(self, name: str, photo: Image, found: Detections) -> str:
-        """Write the picture of one photo; return what went wrong, "" if nothing did."""
-        folder = self.out / PICTURES
-        if not folder.exists():
-            make_folder(folder)
-            mark_drawn(folder)
-        picture = folder / picture_name(name)
-        try:
-            make_folder(picture.parent)
-            write_image(picture, draw_detections(photo, found))
-        except SpicaError as broken:  # a name that is too long for the disk, or a photo too wide for a JPEG
-            return f"counted, but there is no picture: {broken}".replace("\n", " ")
-        return ""
-
-    def _rows(self, name: str, *header: str) -> Any:
-        """Return the writer of a table, opened with its header when first asked for."""
-        if name not in self._open:
-            self._open[name] = self.stack.enter_context(_table(self.out / f"{name}.csv"))
-            self._open[name].writerow(header)
-        return self._open[name]
+def picture_name(name: str) -> str:
+    """Return the name of a photo's picture: the photo's own if it is a JPEG, else with .jpg behind."""
+    return name if name.lower().endswith((".jpg", ".jpeg")) else f"{name}.jpg"
 
 
 @contextmanager
@@ -97,8 +75,3 @@ def _table(path: Path) -> Iterator[Any]:
             yield csv.writer(text, lineterminator="\n")
         finally:
             text.detach()  # flushes, and leaves the stream to who opened it
-
-
-def picture_name(name: str) -> str:
-    """Return the name of a photo's picture: the photo's own if it is a JPEG, else with .jpg behind."""
-    return name if name.lower().endswith((".jpg", ".jpeg")) else f"{name}.jpg"

@@ -89,7 +89,7 @@ def draw_curves(path: Path, metrics: Journal, evaluations: Journal) -> None:
 def draw_validation(path: Path, images: Sequence[LabelledImage], found: Sequence[Detections]) -> None:
     """Write one JPEG that shows hits, misses and false boxes on some validation photos."""
     photos = [
-        draw_evaluation(read_image(image.path), detections, image.boxes, paired_heads(detections, image.boxes))
+        draw_evaluation(read_image(image.path), detections.boxes, image.boxes, paired_heads(detections, image.boxes))
         for image, detections in zip(images, found, strict=True)
     ]
     write_image(path, contact_sheet(photos, columns=2, side=PICTURE_SIDE))

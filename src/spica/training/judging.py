@@ -1,27 +1,40 @@
 """The judgement at the end of a training: the best weights on the photos that were held out."""
 
 import json
+from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 
 import torch
 
 from spica.images import read_image, write_atomically
 from spica.labels.folds import Parts
-from spica.model.checkpoint import load_detect
+from spica.model.checkpoint import WEIGHTS_NAME, load_detect, save_weights
 from spica.scoring.evaluation import Evaluation, evaluate
+
+_ON_CARD = ("images", "heads", "score", "relative_bias", "relative_rmse")
 
 
 def judge(out: Path, parts: Parts, device: torch.device) -> dict[str, Evaluation]:
-    """Return the evaluations of a run's weights on the parts held out, and write them as evaluation.json.
+    """Return the evaluations of a run's weights on the parts held out; write evaluation.json, and scores on the card.
 
     `validation` chose weights and threshold; `held_out` (whole sources) chose nothing.
     """
     detect = load_detect(out, str(device))
+    threshold = detect.card.threshold
     judged = {}
     for name, labels in (("validation", parts.held_fraction), ("held_out", parts.held_sources)):
         if labels:
             found = [detect(read_image(image.path)) for image in labels]
-            judged[name] = evaluate(found, labels, detect.threshold)
+            judged[name] = evaluate(found, labels, threshold)
     content = {name: json.loads(evaluation.to_json()) for name, evaluation in judged.items()}
     write_atomically(out / "evaluation.json", json.dumps(content, indent=2).encode())
+    scores = {name: _scores(evaluation) for name, evaluation in judged.items()}
+    save_weights(out / WEIGHTS_NAME, detect.detector, replace(detect.card, scores=scores))
     return judged
+
+
+def _scores(evaluation: Evaluation) -> dict[str, dict[str, float]]:
+    """Return what the card says of an evaluation: by source, numbers that exist."""
+    rows = (evaluation.overall, *evaluation.sources)
+    return {row.name: {name: value for name in _ON_CARD if isfinite(value := getattr(row, name))} for row in rows}

@@ -8,7 +8,16 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from spica.errors import RecipeError
+from spica.model.checkpoint import read_settings
 from spica.model.settings import DetectorSettings, Fraction, Settings
+from spica.prediction.shipped import weights_path
+
+
+class DataSettings(Settings):
+    """What the card of the weights says of the training data."""
+
+    name: str = ""
+    licence: str = "unknown"
 
 
 class ValidationSettings(Settings):
@@ -118,7 +127,11 @@ class RunSettings(Settings):
 class Recipe(Settings):
     """Every setting of a training run."""
 
+    start: str = ""
+    """Weights that learning starts from: `wheat` (those in the package), or the path of a weights file or run folder.
+    [detector] has their settings then, but for what the recipe sets itself."""
     detector: DetectorSettings = DetectorSettings()
+    data: DataSettings = DataSettings()
     validation: ValidationSettings = ValidationSettings()
     sample: SampleSettings = SampleSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
@@ -142,7 +155,20 @@ def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"{path}: not valid TOML: {error}") from error
     for setting in settings:
         _put(content, setting)
+    if content.get("start"):
+        known = read_settings(weights_path(str(content["start"]))).model_dump(mode="json")
+        content["detector"] = _over(known, content.get("detector", {}))
     return recipe_from(content, str(path))
+
+
+def _over(known: dict[str, Any], own: Any) -> Any:
+    """Return nested settings with a recipe's own in place of those known."""
+    if not isinstance(own, dict):
+        return own  # no table: the recipe's error, told as such
+    return {
+        **known,
+        **{key: _over(known[key], own[key]) if isinstance(known.get(key), dict) else own[key] for key in own},
+    }
 
 
 def recipe_from(content: dict[str, Any], name: str) -> Recipe:

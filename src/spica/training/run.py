@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -16,8 +17,10 @@ from spica.labels.folder import read_labels
 from spica.labels.folds import Parts, hold_out
 from spica.labels.labelled import LabelledImage, Labels
 from spica.labels.problems import Problem
-from spica.model.checkpoint import WEIGHTS_NAME, Card, NetworkDetect, save_weights
+from spica.model.checkpoint import WEIGHTS_NAME, NetworkDetect, save_weights, started_from
 from spica.model.detector import Detector
+from spica.prediction.card import DEFAULT_THRESHOLD, Card
+from spica.prediction.shipped import weights_path
 from spica.scoring.curves import best_threshold
 from spica.scoring.evaluation import Evaluation, evaluate
 from spica.training.averaging import averaged_weights
@@ -27,7 +30,7 @@ from spica.training.judging import judge
 from spica.training.loop import Losses, State, train_steps
 from spica.training.processes import build_accelerator
 from spica.training.recipe import Recipe, read_recipe
-from spica.training.samples import GIGABYTE, BatchOrder, PhotoCache, Samples, batches
+from spica.training.samples import GIGABYTE, BatchOrder, PhotoCache, Samples, batches, head_sides
 from spica.training.saving import Best, load_checkpoint, save_checkpoint
 from spica.training.schedule import Schedule, build_optimiser
 from spica.training.stopping import stopping
@@ -76,7 +79,7 @@ def train(
         tell(Progress(0, 0.0, 0.0, {}, 0.0, note))
     parts = _parts(labels, chosen)
     require_place(out, chosen, resume=resume)
-    run = _Run(chosen, parts, out, resume=resume, tell=tell)
+    run = _Run(chosen, parts, out, resume=resume, tell=tell, name=recipe.stem)
     run.train()
     return judge(out, parts, run.accelerator.device) if run.is_first else {}
 
@@ -98,14 +101,14 @@ def _parts(labels: Labels, recipe: Recipe) -> Parts:
 class _Run:
     """A training under way: its state, and what is written when."""
 
-    def __init__(self, recipe: Recipe, parts: Parts, out: Path, *, resume: bool, tell: Tell) -> None:
-        self.recipe, self.parts, self.out, self.tell = recipe, parts, out, tell
+    def __init__(self, recipe: Recipe, parts: Parts, out: Path, *, resume: bool, tell: Tell, name: str) -> None:
+        self.recipe, self.parts, self.out, self.tell, self.name = recipe, parts, out, tell, name
         if recipe.run.threads:
             torch.set_num_threads(recipe.run.threads)
         torch.manual_seed(recipe.run.seed)
         self.accelerator = build_accelerator(recipe.run)
         self.is_first = self.accelerator.is_main_process
-        self.detector = Detector(recipe.detector).to(memory_format=torch.channels_last)
+        self.detector, self.origin = self._new_detector()
         self.state = self._new_state()
         self.best = load_checkpoint(out, self.state, self.accelerator) if resume else Best()
         ranks = self.accelerator.num_processes
@@ -145,6 +148,18 @@ class _Run:
         if self.is_first:
             begin_folder(self.out, self.recipe, self.parts)
         self.accelerator.wait_for_everyone()
+
+    def _new_detector(self) -> tuple[Detector, Card]:
+        """Return the detector to train, and a card of what its weights were before."""
+        if not self.recipe.start:
+            detector = Detector(self.recipe.detector)
+            card = Card(backbone=detector.body.origin.weights, licence=detector.body.origin.licence)
+        else:
+            detector, card, new = started_from(weights_path(self.recipe.start), self.recipe.detector)
+            if new:
+                note = f"start: {len(new)} tensors do not fit and begin at random: {', '.join(new)}"
+                self.tell(Progress(0, 0.0, 0.0, {}, 0.0, note))
+        return detector.to(memory_format=torch.channels_last), card
 
     def _new_state(self) -> State:
         optimiser = build_optimiser(self.detector, self.recipe.optimiser)
@@ -203,7 +218,7 @@ class _Run:
             self._record(result)
             if result.overall.score > self.best.score:
                 self.best = Best(self.state.step, result.overall.score, threshold)
-                self._write_weights(result)
+                self._write_weights(threshold)
             self._draw(labels, found, threshold)
         self.accelerator.wait_for_everyone()
 
@@ -232,7 +247,7 @@ class _Run:
             if self.means.count:
                 self._log()
             if not self.parts.held_fraction:
-                self._write_weights(None)
+                self._write_weights(DEFAULT_THRESHOLD)
             self._save()
         if self.tensorboard is not None:
             self.tensorboard.close()
@@ -244,18 +259,20 @@ class _Run:
         kept = self.accelerator.unwrap_model(self.state.model) if averaged is None else averaged.module
         return cast("Detector", kept)
 
-    def _write_weights(self, result: Evaluation | None) -> None:
-        origin = self.detector.body.origin
-        scores = (
-            {} if result is None else {"score": result.overall.score, "relative_rmse": result.overall.relative_rmse}
-        )
-        sources = sorted({image.source for image in self.parts.train})
+    def _write_weights(self, threshold: float) -> None:
+        labels, data = self.parts.train, self.recipe.data
+        sources = ", ".join(sorted({image.source for image in labels}))
+        trained_on = f"{data.name}: {len(labels)} photos of {sources}".removeprefix(": ")
         card = Card(
-            threshold=Card().threshold if result is None else result.threshold,
-            scores=scores,
-            backbone=origin.weights,
-            licence=origin.licence,
-            trained_on=f"{len(self.parts.train)} photos of {', '.join(sources)}",
+            threshold=threshold,
+            backbone=self.origin.backbone,
+            licence=self.origin.licence,
+            trained_on="; before that ".join(filter(None, [trained_on, self.origin.trained_on])),
+            data_licence=data.licence,
+            recipe=self.name,
+            side=self.recipe.detector.side,
+            head_sides=head_sides(labels, self.recipe.detector.side),
+            date=f"{date.today():%Y-%m-%d}",
         )
         save_weights(self.out / WEIGHTS_NAME, self._kept(), card)
 

@@ -7,7 +7,7 @@ from jaxtyping import Float32
 from PIL import Image as Pictures
 from PIL import ImageFilter
 
-from spica.detections import Image
+from spica.image import Image
 from spica.labels.fields.noise import Texture, value_noise
 
 GAMMA = 2.2  # close to the curve of sRGB

@@ -3,7 +3,7 @@
 import numpy as np
 
 from spica.boxes import Boxes
-from spica.detections import Image
+from spica.image import Image
 from spica.labels.fields.camera import Camera, take_photo
 from spica.labels.fields.light import light_scene
 from spica.labels.fields.shadows import Sun

@@ -1,0 +1,32 @@
+"""Loading a detector, whatever it is: the shipped model, a model file, or what a training left."""
+
+from pathlib import Path
+
+from spica.errors import WeightsError, needing_torch
+from spica.prediction.modelfile import MODEL_SUFFIX
+from spica.prediction.runtime import DEVICES, Detector, load_model
+from spica.prediction.shipped import SHIPPED, shipped_model, weights_path
+
+
+def load_detector(weights: Path | str | None = None, device: str = "auto") -> Detector:
+    """Return a detector: any photo in, `Detections` out; `detector.card.threshold` is the score it recommends.
+
+    `weights` is a model file (`.onnx`), or a run folder or weights file of a training, which need torch; None for the
+    shipped model. `device` is `auto`, `cpu` or `onnxruntime` for a model file; `auto`, `cpu`, `cuda` or another device
+    of PyTorch for a training. On those the shipped weights run in torch.
+
+    Raises:
+        WeightsError: if the weights cannot be used, or there is no such device.
+        MissingExtraError: if the device, or the weights, need something that is not installed.
+    """
+    if weights is None or str(weights) == SHIPPED:
+        path = shipped_model() if device in DEVICES else weights_path(SHIPPED)
+    else:
+        path = Path(weights)
+    if path.suffix == MODEL_SUFFIX:
+        return load_model(path, device)
+    if device == "onnxruntime":
+        raise WeightsError(f"{path}: device onnxruntime runs model files; make one by `spica export`")
+    with needing_torch(str(path)):
+        from spica.model.checkpoint import load_detect
+    return load_detect(path, device)

@@ -1,0 +1,255 @@
+"""The detector as an ONNX graph: what torchvision does around the network, said in ONNX's own operators.
+
+photo -> batch -> (network) -> proposals of each level -> pooled regions -> box head -> boxes
+
+Every function takes and returns nodes of a graph; nothing is computed here. Sizes are (height, width).
+Source of the arithmetic: torchvision's RegionProposalNetwork, MultiScaleRoIAlign, RoIHeads and BoxCoder.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import spox.opset.ai.onnx.v18 as op
+from spox import Var
+
+from spica.model.maps import Level
+from spica.model.photos import PADDING_MULTIPLE
+from spica.model.regions import CANONICAL_SIDE, CANONICAL_STRIDE
+from spica.model.settings import HeadSettings, PoolingSettings, ProposalSettings
+
+OPSET = 18  # the least with an antialiased Resize
+LARGEST_GROWTH = math.log(1000 / 16)  # of a box against its anchor; more would overflow
+LEAST_PROPOSAL, LEAST_BOX = 1e-3, 1e-2  # sides in pixels, as torchvision has them
+
+Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A photo as the network looks at it: the batch, its size without padding, and what brings boxes back (4,)."""
+
+    batch: Var
+    size: Var
+    zoom: Var
+
+
+@dataclass(frozen=True, slots=True)
+class BoxHead:
+    """The weights of the R-CNN head: two layers, then scores and boxes, each as (matrix, bias)."""
+
+    layers: tuple[tuple[Floats, Floats], ...]
+    scores: tuple[Floats, Floats]
+    boxes: tuple[Floats, Floats]
+    box_weights: tuple[float, float, float, float]
+
+
+def look_at(photo: Var, side: int, mean: Floats, std: Floats) -> Look:
+    """Return a uint8 photo (height, width, 3) resized to `side`, normalised and padded as the network takes it."""
+    full = _part(op.shape(photo), 0, 2)
+    longest = op.reduce_max(full, keepdims=0)
+    rounded = op.div(op.add(op.mul(full, _whole(2 * side)), longest), op.mul(longest, _whole(2)))
+    size = op.max([rounded, _whole(1)])  # as spica.images.fitted_size has it
+    pixels = op.unsqueeze(op.transpose(op.cast(photo, to=np.float32), perm=[2, 0, 1]), _whole([0]))
+    scaled = _resized(_resized(pixels, _part(size, 1, 2), 3), _part(size, 0, 1), 2)
+    normal = op.add(op.mul(scaled, op.const(1 / (255 * std))), op.const(-mean / std))
+    missing = op.mod(op.neg(size), _whole(PADDING_MULTIPLE))
+    batch = op.pad(normal, op.concat([_whole([0] * 6), missing], axis=0), op.const(np.float32(0)))
+    zoom = op.div(op.cast(full, to=np.float32), op.cast(size, to=np.float32))
+    return Look(batch, size, op.gather(zoom, _whole([1, 0, 1, 0])))
+
+
+def _resized(pixels: Var, size: Var, axis: int) -> Var:
+    """Return pixels resized along one axis and rounded to whole numbers after it, as Pillow and torch do."""
+    scaled = op.resize(pixels, sizes=size, axes=[axis], mode="linear", antialias=1)
+    return op.floor(op.add(scaled, op.const(np.float32(0.5))))
+
+
+def propose(
+    maps: Sequence[tuple[Var, Var]],
+    anchors: Sequence[Floats],
+    levels: Sequence[Level],
+    size: Var,
+    settings: ProposalSettings,
+) -> tuple[Var, Var]:
+    """Return the best proposals (n, 4) of all levels, and how many there were before the cap.
+
+    `maps` has for each level the objectness (1, anchors, rows, columns) and the deltas (1, 4 * anchors, rows, columns).
+    """
+    parts = [
+        _level_proposals(pair, cells, level, size, settings)
+        for pair, cells, level in zip(maps, anchors, levels, strict=True)
+    ]
+    boxes = op.concat([boxes for boxes, _ in parts], axis=0)
+    scores = op.concat([scores for _, scores in parts], axis=0)
+    count = op.size(scores)
+    _, best = op.top_k(scores, _as_row(op.min([count, _whole(settings.detect)])))
+    return op.gather(boxes, best, axis=0), count
+
+
+def _level_proposals(
+    maps: tuple[Var, Var], cells: Floats, level: Level, size: Var, settings: ProposalSettings
+) -> tuple[Var, Var]:
+    (objectness, deltas), kinds = maps, len(cells)
+    # One row for each anchor, cell by cell.
+    scores = op.sigmoid(op.reshape(op.transpose(objectness, perm=[0, 2, 3, 1]), _whole([-1])))
+    shape = op.shape(objectness)
+    apart = op.concat([_whole([kinds, 4]), _part(shape, 2, 4)], axis=0)
+    moves = op.reshape(op.transpose(op.reshape(deltas, apart), perm=[2, 3, 0, 1]), _whole([-1, 4]))
+    seen = _where(op.greater_or_equal(scores, op.const(np.float32(settings.least_score))))
+    most = op.min([op.size(seen), _whole(settings.before_suppression)])
+    scores, best = op.top_k(op.gather(scores, seen), _as_row(most))
+    chosen = op.gather(seen, best)
+    cell = op.div(chosen, _whole(kinds))
+    columns = _part(shape, 3, 4)
+    place = op.concat([_as_column(op.mod(cell, columns)), _as_column(op.div(cell, columns))], axis=1)
+    centres = op.add(
+        op.mul(op.cast(place, to=np.float32), op.const(np.float32(level.stride))), op.const(np.float32(level.offset))
+    )
+    corners = op.gather(op.const(cells), op.mod(chosen, _whole(kinds)), axis=0)
+    start = op.add(op.concat([centres, centres], axis=1), corners)
+    boxes = _clipped(_moved(start, op.gather(moves, chosen, axis=0), (1.0, 1.0, 1.0, 1.0)), size)
+    return _suppressed(boxes, scores, settings.suppression_iou, LEAST_PROPOSAL)
+
+
+def pool(maps: Sequence[Var], boxes: Var, levels: Sequence[Level], settings: PoolingSettings) -> tuple[Var, Var]:
+    """Return the pooled features (n, channels, side, side) of proposals and the proposals, both level by level."""
+    if len(maps) == 1:
+        return _pooled(maps[0], boxes, levels[0], settings), boxes
+    width, height = _sides(boxes)
+    sides = op.sqrt(op.max([op.mul(width, height), op.const(np.float32(1e-6))]))
+    wanted = op.floor(op.div(op.log(op.mul(sides, op.const(np.float32(CANONICAL_STRIDE / CANONICAL_SIDE)))), _LOG_2))
+    strides = op.const(np.log2([level.stride for level in levels]).astype(np.float32)[None])
+    nearest = op.arg_min(op.abs(op.sub(_as_column(wanted), strides)), axis=1, keepdims=0)
+    grouped = [op.gather(boxes, _where(op.equal(nearest, _whole(index))), axis=0) for index in range(len(maps))]
+    pooled = [_pooled(grid, own, level, settings) for grid, own, level in zip(maps, grouped, levels, strict=True)]
+    return op.concat(pooled, axis=0), op.concat(grouped, axis=0)
+
+
+def _pooled(grid: Var, boxes: Var, level: Level, settings: PoolingSettings) -> Var:
+    regions = op.sub(boxes, op.const(np.float32(level.offset)))
+    first = op.expand(_whole([0]), op.reshape(op.size(op.gather(boxes, _whole(0), axis=1)), _whole([1])))
+    return op.roi_align(
+        grid,
+        regions,
+        first,  # of the batch, which has one photo
+        coordinate_transformation_mode="output_half_pixel",
+        output_height=settings.side,
+        output_width=settings.side,
+        sampling_ratio=settings.sampling,
+        spatial_scale=1 / level.stride,
+    )
+
+
+def decide(pooled: Var, proposals: Var, head: BoxHead, size: Var, settings: HeadSettings) -> tuple[Var, Var, Var]:
+    """Return boxes (n, 4) in pixels of the batch, their scores, and a number that is finite if the head's outputs are.
+
+    They are the boxes of at least `head.least_score` after suppression, highest score first, not capped.
+    """
+    features = op.flatten(pooled, axis=1)
+    for matrix, bias in head.layers:
+        features = op.relu(op.gemm(features, op.const(matrix), op.const(bias), transB=1))
+    logits = op.gemm(features, op.const(head.scores[0]), op.const(head.scores[1]), transB=1)
+    # Of both classes the head alone: its box, and its part of the softmax.
+    moves = op.gemm(features, op.const(head.boxes[0][4:]), op.const(head.boxes[1][4:]), transB=1)
+    scores = op.reshape(_columns(op.softmax(logits, axis=1), 1, 2), _whole([-1]))
+    sound = total([logits, moves])
+    kept = _where(op.greater(scores, op.const(np.float32(settings.least_score))))
+    boxes = _moved(op.gather(proposals, kept, axis=0), op.gather(moves, kept, axis=0), head.box_weights)
+    boxes, scores = _suppressed(_clipped(boxes, size), op.gather(scores, kept), settings.suppression_iou, LEAST_BOX)
+    return boxes, scores, sound
+
+
+def cap(boxes: Var, scores: Var, most: int) -> tuple[Var, Var, Var]:
+    """Return the first `most` boxes, which are the best, their scores, and whether there were as many."""
+    reached = reaches(op.size(scores), most)
+    kept = op.slice(boxes, _whole([0]), _whole([most])), op.slice(scores, _whole([0]), _whole([most]))
+    return *kept, reached
+
+
+def reaches(count: Var, most: int) -> Var:
+    """Return whether a count is as high as `most`."""
+    return op.greater_or_equal(count, _whole(most))
+
+
+def either(first: Var, second: Var) -> Var:
+    """Return whether one of two things is true."""
+    return op.or_(first, second)
+
+
+def scale(boxes: Var, zoom: Var) -> Var:
+    """Return boxes (n, 4) of the network's look in pixels of the photo."""
+    return op.mul(boxes, zoom)
+
+
+def total(numbers: Sequence[Var]) -> Var:
+    """Return the sum of everything: it is finite if all of it is."""
+    return op.sum([op.reduce_sum(number, keepdims=0) for number in numbers])
+
+
+def _suppressed(boxes: Var, scores: Var, iou: float, least_side: float) -> tuple[Var, Var]:
+    """Return the boxes that overlap no better one by more than `iou`, best first, without those that are too thin."""
+    width, height = _sides(boxes)
+    wide = _where(op.greater_or_equal(op.min([width, height]), op.const(np.float32(least_side))))
+    boxes, scores = op.gather(boxes, wide, axis=0), op.gather(scores, wide)
+    rows = op.non_max_suppression(
+        op.unsqueeze(boxes, _whole([0])),
+        op.unsqueeze(scores, _whole([0, 1])),
+        op.unsqueeze(op.size(scores), _whole([0])),
+        op.const(np.array([iou], dtype=np.float32)),
+    )
+    kept = op.reshape(_columns(rows, 2, 3), _whole([-1]))
+    return op.gather(boxes, kept, axis=0), op.gather(scores, kept)
+
+
+def _moved(boxes: Var, deltas: Var, weights: tuple[float, float, float, float]) -> Var:
+    """Return boxes (n, 4) moved and stretched by deltas (n, 4) in units of their own size."""
+    scaled = op.div(deltas, op.const(np.array(weights, dtype=np.float32)))
+    low, high = _columns(boxes, 0, 2), _columns(boxes, 2, 4)
+    sides = op.sub(high, low)
+    half = op.const(np.float32(0.5))
+    centres = op.add(op.add(low, op.mul(sides, half)), op.mul(_columns(scaled, 0, 2), sides))
+    growth = op.exp(op.min([_columns(scaled, 2, 4), op.const(np.float32(LARGEST_GROWTH))]))
+    reach = op.mul(op.mul(sides, growth), half)
+    return op.concat([op.sub(centres, reach), op.add(centres, reach)], axis=1)
+
+
+def _clipped(boxes: Var, size: Var) -> Var:
+    """Return boxes cut at the borders of a photo of `size`, (height, width)."""
+    limits = op.gather(op.cast(size, to=np.float32), _whole([1, 0, 1, 0]))
+    return op.min([op.max([boxes, op.const(np.float32(0))]), limits])
+
+
+def _sides(boxes: Var) -> tuple[Var, Var]:
+    sides = op.sub(_columns(boxes, 2, 4), _columns(boxes, 0, 2))
+    return op.gather(sides, _whole(0), axis=1), op.gather(sides, _whole(1), axis=1)
+
+
+def _where(condition: Var) -> Var:
+    """Return the indices at which a row of truths is true."""
+    return op.reshape(op.non_zero(condition), _whole([-1]))
+
+
+def _part(row: Var, start: int, end: int) -> Var:
+    return op.slice(row, _whole([start]), _whole([end]))
+
+
+def _columns(rows: Var, start: int, end: int) -> Var:
+    return op.slice(rows, _whole([start]), _whole([end]), _whole([1]))
+
+
+def _as_row(number: Var) -> Var:
+    return op.reshape(number, _whole([1]))
+
+
+def _as_column(row: Var) -> Var:
+    return op.unsqueeze(row, _whole([1]))
+
+
+def _whole(value: int | list[int]) -> Var:
+    return op.const(np.array(value, dtype=np.int64))
+
+
+_LOG_2 = op.const(np.float32(math.log(2)))

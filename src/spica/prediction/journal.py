@@ -1,0 +1,134 @@
+"""The journal of a result folder under way: one line for each photo that is done, so that a kill loses none of them."""
+
+import json
+import shutil
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spica.detections import Detections
+from spica.errors import OutputError
+from spica.images import make_folder, write_atomically
+
+FOLDER = ".unfinished"
+_ORDER, _LINES = "order.json", "photos.jsonl"
+_LEFT_BEHIND = ".*.part"  # what a killed process was writing
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """One photo: what was found on it, or why nothing could be.
+
+    `found` is None, and `error` says why, if the photo failed; with both, `error` is about its picture. `flags` are
+    those of `spica.prediction.flags`.
+    """
+
+    name: str
+    width: int = 0
+    height: int = 0
+    found: Detections | None = None
+    flags: tuple[str, ...] = ()
+    error: str = ""
+
+
+def is_unfinished(out: Path) -> bool:
+    """Return whether a result folder holds a journal that can be gone on with."""
+    return (out / FOLDER / _ORDER).is_file()
+
+
+class Journal:
+    """The photos of one order that are done, on disk."""
+
+    def __init__(self, out: Path, order: dict[str, Any]) -> None:
+        """Begin a journal in a result folder, or go on with the one that is there.
+
+        Raises:
+            OutputError: if there is one of another order, or it cannot be written.
+        """
+        self.folder = out / FOLDER
+        self._lines = self.folder / _LINES
+        if is_unfinished(out):
+            _require_same(order, json.loads((self.folder / _ORDER).read_text(encoding="utf-8")), out)
+            self._mend()
+            for torn in out.rglob(_LEFT_BEHIND):
+                torn.unlink(missing_ok=True)
+        else:
+            make_folder(self.folder)
+            self._lines.write_bytes(b"")
+            write_atomically(self.folder / _ORDER, json.dumps(order).encode())
+        self._stream = self._lines.open("ab", buffering=0)
+
+    def add(self, outcome: Outcome) -> None:
+        """Write down a photo that is done.
+
+        Raises:
+            OutputError: if that fails.
+        """
+        line = _line(outcome)
+        try:
+            complete = self._stream.write(line) == len(line)
+        except OSError as error:
+            raise OutputError(f"{self._lines}: cannot be written ({error.strerror}); is there space?") from error
+        if not complete:  # a disk that is full takes a part
+            raise OutputError(f"{self._lines}: cannot be written to its end; is there space?")
+
+    def __iter__(self) -> Iterator[Outcome]:
+        """Yield what is written down, photo by photo."""
+        with self._lines.open("rb") as lines:
+            for line in lines:
+                if line.endswith(b"\n"):  # a disk that is full took a part of the last one
+                    yield _outcome(line)
+
+    def close(self) -> None:
+        """Write no more."""
+        self._stream.close()
+
+    def remove(self) -> None:
+        """Delete the journal: the results are complete without it."""
+        self.close()
+        shutil.rmtree(self.folder)
+
+    def _mend(self) -> None:
+        """Cut off a line that was not written to its end."""
+        content = self._lines.read_bytes() if self._lines.is_file() else b""
+        whole = content.rfind(b"\n") + 1
+        with self._lines.open("ab") as stream:
+            stream.truncate(whole)
+
+
+def _require_same(order: dict[str, Any], before: dict[str, Any], out: Path) -> None:
+    """Do nothing if a journal is of the order that is to go on.
+
+    Raises:
+        OutputError: if it is not.
+    """
+    changed = [key for key in order if json.loads(json.dumps(order[key])) != before.get(key)]
+    if changed:
+        raise OutputError(
+            f"{out}: holds unfinished results with another {changed[0]} ({before.get(changed[0])!r} instead of"
+            f" {order[changed[0]]!r}); give the same again to go on with them, or name another folder"
+        )
+
+
+def _line(outcome: Outcome) -> bytes:
+    content: dict[str, Any] = {"image": outcome.name, "error": outcome.error}
+    if outcome.found is not None:
+        # Exact numbers, in little space.
+        rows = np.column_stack([outcome.found.boxes, outcome.found.scores]).astype("<f4")
+        content |= {"width": outcome.width, "height": outcome.height, "flags": outcome.flags}
+        content |= {"found": b64encode(rows.tobytes()).decode(), "capped": outcome.found.capped}
+    return json.dumps(content).encode() + b"\n"
+
+
+def _outcome(line: bytes) -> Outcome:
+    content = json.loads(line)
+    if "found" not in content:
+        return Outcome(content["image"], error=content["error"])
+    rows = np.frombuffer(b64decode(content["found"]), dtype="<f4").reshape(-1, 5).astype(np.float32)
+    found = Detections(rows[:, :4], rows[:, 4], content["capped"])
+    size = content["width"], content["height"]
+    return Outcome(content["image"], *size, found, tuple(content["flags"]), content["error"])
