@@ -17,7 +17,8 @@ from spica.prediction.runtime import Facts, Output
 _DEVICE = "CPU"
 _PRECISION = "INFERENCE_PRECISION_HINT"
 # All cores work on one photo: as quick for many photos as one core for each, and the first is there in half the time.
-_SETTINGS = {"PERFORMANCE_HINT": "LATENCY"}
+# What OpenVINO prepares for each number of proposals is kept for 16 of them only: else memory grows with every photo.
+_SETTINGS = {"PERFORMANCE_HINT": "LATENCY", "CPU_RUNTIME_CACHE_CAPACITY": "16"}
 # While one photo is in the network, another one is read, resized or drawn.
 WORKERS = 2
 MOST_SIZES = 4  # compiled networks kept; the photos of one camera have two sizes, upright and lying
