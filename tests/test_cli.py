@@ -43,6 +43,9 @@ def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+Asked = list[tuple[Path | None, str]]
+
+
 class TwoHeads:
     """A detector that finds the same two heads on every photo."""
 
@@ -258,16 +261,20 @@ def test_weights_that_are_not_there_are_one_line(photos: Path, weights: str, tmp
     assert (result.exit_code, result.stderr) == (1, "error: three: no such weights file\n")
 
 
-def test_predict_without_weights_takes_the_model_that_spica_ships(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[tuple[Path | None, str]] = []
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    """What detectors a command asked for: weights and device of each."""
+    asked: Asked = []
 
     def load_detector(weights: Path | None, device: str) -> TwoHeads:
         asked.append((weights, device))
         return TwoHeads()
 
     monkeypatch.setattr("spica.loading.load_detector", load_detector)
+    return asked
+
+
+def test_predict_without_weights_takes_the_model_that_spica_ships(photos: Path, tmp_path: Path, asked: Asked) -> None:
     assert run("predict", photos, "--out", tmp_path / "out").exit_code == 0
     assert run("predict", photos, "--out", tmp_path / "out2", "--device", "cpu").exit_code == 0
     assert asked == [(None, "auto"), (None, "cpu")]
@@ -374,20 +381,14 @@ def test_a_run_that_is_not_there_cannot_be_exported(tmp_path: Path) -> None:
 # --- evaluate
 
 
-def test_evaluate_without_weights_takes_the_model_that_spica_ships(
-    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_evaluate_without_weights_takes_the_model_that_spica_ships_and_says_what_it_was_trained_on(
+    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: Asked
 ) -> None:
-    asked: list[tuple[Path | None, str]] = []
-
-    def load_detector(weights: Path | None, device: str) -> TwoHeads:
-        asked.append((weights, device))
-        return TwoHeads()
-
-    monkeypatch.setattr("spica.loading.load_detector", load_detector)
     monkeypatch.setattr("spica.scoring.plots.write_plots", lambda *_: [])  # they take their time
     result = run("evaluate", labelled, "--no-ap", "--out", tmp_path / "out", "--device", "cpu")
     assert result.exit_code == 0, result.stderr
     assert asked == [(None, "cpu")]
+    assert "the shipped model was trained on" in result.stderr
     assert json.loads((tmp_path / "out" / "evaluation.json").read_text())["threshold"] == 0.5
 
 

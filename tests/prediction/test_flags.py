@@ -160,6 +160,11 @@ def test_photos_of_any_size_have_an_aspect(size: tuple[int, int]) -> None:
     assert 0 <= aspect.bluish <= 1
 
 
+@pytest.mark.parametrize("size", [(1, 1), (15, 640), (640, 15)])
+def test_a_photo_too_small_to_be_judged_has_no_flag(size: tuple[int, int]) -> None:
+    assert flags(np.zeros((*size, 3), dtype=np.uint8), squares(40, 0), CARD) == ()
+
+
 def test_the_numbers_of_an_aspect_are_those_of_a_photo_drawn_by_hand() -> None:
     photo = np.full((128, 128, 3), 100, dtype=np.uint8)
     photo[:, 64:, 2] = 200  # the right half is blue

@@ -58,7 +58,9 @@ def evaluate(
     labels = _chosen(_labels(data), _asked(images, fold, weights, part), source or ())
     if submission is None:
         detect = load_detector(weights, device)
-        if weights is not None:
+        if weights is None:
+            say(f"the shipped model was trained on {detect.card.trained_on}; on those photos its score flatters")
+        else:
             _say_exposure(weights, labels)
         found, recommended = _detected(detect, labels), detect.card.threshold
     else:

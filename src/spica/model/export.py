@@ -36,6 +36,7 @@ from spica.prediction.runtime import ModelDetector
 MOST_MULTIPLES = 256  # a photo may have 8,192 pixels on its longer side when the network looks at it
 LEAST_HALVED = 64  # numbers; smaller tensors stay as they are, among them all that is not learnt
 SAME_PIXELS, SAME_SCORE = 0.1, 1e-3  # how far boxes and scores may be apart in torch and in the file
+_HALF = ".half"  # what the name of numbers in half precision ends with
 TRIALS = 3  # fields
 LEAST_FIELD = 64  # pixels; smaller ones cannot be rendered
 SAME_PART = 0.98  # of the boxes: an overlap right at the suppression's limit may go either way
@@ -171,27 +172,32 @@ def _round_to_half(detector: Detector) -> None:
 def _halved(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model with its large float32 numbers stored in half precision and cast when it is loaded."""
     small = deepcopy(model)
-    tensors = [one for one in small.graph.initializer if _is_large(one)]
-    casts = []
-    for tensor in tensors:
-        stored = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{tensor.name}.half")
-        casts.append(helper.make_node("Cast", [stored.name], [tensor.name], to=onnx.TensorProto.FLOAT))
-        small.graph.initializer.remove(tensor)
-        small.graph.initializer.append(stored)
-    for node in [node for node in small.graph.node if node.op_type == "Constant"]:
-        value = next((part.t for part in node.attribute if part.name == "value"), None)
-        if value is None or not _is_large(value):
-            continue
-        name = node.output[0]
-        stored = numpy_helper.from_array(numpy_helper.to_array(value).astype(np.float16), f"{name}.half")
-        casts.append(helper.make_node("Cast", [stored.name], [name], to=onnx.TensorProto.FLOAT))
-        small.graph.node.remove(node)
-        small.graph.initializer.append(stored)
-    rest = list(small.graph.node)
-    del small.graph.node[:]
-    small.graph.node.extend([*casts, *rest])
+    inside = small.graph
+    # Numbers stand in the graph by name, or as the output of a node of their own.
+    named = {one.name: one for one in inside.initializer if _is_large(one)}
+    owned = {node.output[0]: value for node in inside.node if (value := _constant(node)) and _is_large(value)}
+    halves = [_half(name, tensor) for name, tensor in (named | owned).items()]
+    casts = [
+        helper.make_node("Cast", [h.name], [h.name.removesuffix(_HALF)], to=onnx.TensorProto.FLOAT) for h in halves
+    ]
+    nodes = [*casts, *(node for node in inside.node if node.output[0] not in owned)]
+    numbers = [*halves, *(one for one in inside.initializer if one.name not in named)]
+    for field, content in ((inside.node, nodes), (inside.initializer, numbers)):
+        kept = deepcopy(content)  # emptying the field would empty them
+        del field[:]
+        field.extend(kept)
     onnx.checker.check_model(small, full_check=True)
     return small
+
+
+def _constant(node: onnx.NodeProto) -> onnx.TensorProto | None:
+    """Return the tensor that a node holds, if that is all it does."""
+    values = [part.t for part in node.attribute if node.op_type == "Constant" and part.name == "value"]
+    return values[0] if values else None
+
+
+def _half(name: str, tensor: onnx.TensorProto) -> onnx.TensorProto:
+    return numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{name}{_HALF}")
 
 
 def _is_large(tensor: onnx.TensorProto) -> bool:

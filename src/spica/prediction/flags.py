@@ -68,10 +68,10 @@ def flags(photo: Image, found: Detections, card: Card | None) -> tuple[str, ...]
 
 
 def aspect_of(photo: Image) -> Aspect:
-    """Return what a photo looks like, from bands of rows across it; one of a few pixels looks like nothing (zeros)."""
+    """Return what a photo looks like, from bands of rows across it; one too small to be judged is not doubted."""
     height, width, _ = photo.shape
     if min(height, width) < 2 * _BLOCKS:
-        return Aspect(0.0, 0.0, 0.0)
+        return Aspect(1.0, 0.0, 0.0)
     tops = np.linspace(0, max(0, height - _BAND), _BLOCKS).astype(int)
     colours = np.stack([photo[top : top + _BAND] for top in tops]).astype(np.float32)
     grey = colours @ np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601

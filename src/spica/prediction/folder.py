@@ -109,14 +109,13 @@ class Summary:
 
 
 def predict_photos(detect: Detect, photos: Mapping[str, Path], order: Order) -> Iterator[Outcome]:
-    """Yield what is found on each of the named photos, from `order.score` on; one that fails is yielded with its error.
+    """Return what is found on each of the named photos, from `order.score` on; one that fails comes with its error.
 
     Reading, detecting and drawing overlap, each in threads of its own; pictures are written if `order.pictures`.
     """
     read = in_order(partial(_read, order), photos.items(), threads=1)
     found = in_order(partial(_detected, detect, order), read, threads=order.workers)
-    for _, outcome in in_order(partial(_drawn, order), found, threads=1):
-        yield outcome
+    return in_order(partial(_drawn, order), found, threads=1)
 
 
 def predict_folder(
@@ -187,14 +186,14 @@ def _detected(detect: Detect, order: Order, photo: tuple[Image | None, Outcome])
     return pixels, replace(outcome, found=whole, flags=raised)
 
 
-def _drawn(order: Order, photo: tuple[Image | None, Outcome]) -> tuple[None, Outcome]:
+def _drawn(order: Order, photo: tuple[Image | None, Outcome]) -> Outcome:
     """Write the picture, and return the outcome."""
     pixels, outcome = photo
     if pixels is None or outcome.found is None or not order.pictures:
-        return None, outcome
+        return outcome
     height, width, _ = pixels.shape
     shown = outcome.found.scaled(width / outcome.width, height / outcome.height)
-    return None, replace(outcome, error=draw_picture(order.out, outcome.name, pixels, shown))
+    return replace(outcome, error=draw_picture(order.out, outcome.name, pixels, shown))
 
 
 def _published(outcomes: Iterable[Outcome], journal: Journal, out: Path) -> Iterator[Outcome]:

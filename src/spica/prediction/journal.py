@@ -58,7 +58,7 @@ class Journal:
                 torn.unlink(missing_ok=True)
         else:
             make_folder(self.folder)
-            self._lines.write_bytes(b"")
+            write_atomically(self._lines, b"")
             write_atomically(self.folder / _ORDER, json.dumps(order).encode())
         self._stream = self._lines.open("ab", buffering=0)
 
