@@ -46,7 +46,8 @@ SEPARABLE = {
     "neck": NeckSettings(strides=(4, 8), channels=8, convolutions="separable"),
     "proposals": ProposalSettings(convolutions="separable", before_suppression=300, detect=150),
 }
-KINDS: dict[str, dict[str, Any]] = {"two levels": {}, "single": SINGLE, "separable": SEPARABLE}
+VOTING = {"head": HeadSettings(channels=128, least_score=0.05, voting_iou=0.6)}
+KINDS: dict[str, dict[str, Any]] = {"two levels": {}, "single": SINGLE, "separable": SEPARABLE, "voting": VOTING}
 CARD = Card(threshold=0.4, licence="MIT", trained_on="nothing", scores={"validation": {"all": {"score": 0.25}}})
 
 

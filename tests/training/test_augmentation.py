@@ -87,3 +87,11 @@ def test_the_same_generator_gives_the_same_sample(mix: dict[str, float]) -> None
     assert torch.equal(first.photo, second.photo)
     assert torch.equal(first.boxes, second.boxes)
     assert first.photo.shape == (3, 64, 64)
+
+
+def test_a_bicubic_filter_is_sharper_and_leaves_boxes() -> None:
+    sample = painted([[10, 10, 50, 50]], (128, 128))
+    linear, sharp = (crop(sample, (64, 64), 0.5, np.random.default_rng(0), bicubic) for bicubic in (0.0, 1.0))
+    assert torch.equal(linear.boxes, sharp.boxes)
+    changes = [one.photo.float().diff(dim=-1).abs().max() for one in (linear, sharp)]
+    assert changes[1] > changes[0]

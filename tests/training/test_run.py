@@ -271,3 +271,14 @@ def test_without_validation_photos_the_last_weights_are_kept(
     assert detect.card.threshold == 0.5
     photo = next((painted_folder / "train").iterdir())
     assert len(detect(read_image(photo))) <= 1000
+
+
+def test_a_threshold_for_counts_finds_as_many_boxes_as_heads_where_one_can(
+    tiny_recipe: Path, painted_folder: Path, tmp_path: Path
+) -> None:
+    bias = {}
+    for choice in ("score", "counts"):
+        settings = [f"validation.threshold={choice}", "schedule.epochs=20", "validation.fraction=0.4"]
+        judged = train(tiny_recipe, painted_folder, tmp_path / choice, settings=settings)
+        bias[choice] = abs(judged["validation"].overall.relative_bias)
+    assert bias["counts"] <= bias["score"]

@@ -3,27 +3,20 @@
 Source: Ren et al., Faster R-CNN, NeurIPS 2015; the parts are torchvision's, how they are put together is ours.
 """
 
-from typing import TypeAlias
-
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.image_list import ImageList
-from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 
 from spica.errors import WeightsError
 from spica.model.backbones import build_body
+from spica.model.heads import RegionHeads, Targets
 from spica.model.necks import build_neck, separable
 from spica.model.regions import Anchors, RegionPooling
-from spica.model.settings import DetectorSettings, HeadSettings, ProposalSettings
+from spica.model.settings import DetectorSettings, ProposalSettings
 from spica.model.transfer import keep_frozen, prepare_transfer
 
-CLASSES = 2  # background, wheat head
 RPN_POSITIVES = 0.5  # half of the anchors that the loss looks at, as in the paper
-BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # scale of the regression targets, as in the paper's code
-
-Targets: TypeAlias = list[dict[str, Tensor]]
 
 
 class Detector(nn.Module):
@@ -43,7 +36,7 @@ class Detector(nn.Module):
         self.neck = build_neck(settings.neck, self.body.levels)
         levels = self.neck.levels
         self.proposals = _proposal_network(settings.proposals, Anchors(settings.anchors, levels), levels[0].channels)
-        self.regions = _region_heads(settings.head, RegionPooling(settings.pooling, levels), levels[0].channels)
+        self.regions = RegionHeads(settings.head, RegionPooling(settings.pooling, levels), levels[0].channels)
         origin = self.body.origin
         self.register_buffer("mean", torch.tensor(origin.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(origin.std).view(1, 3, 1, 1))
@@ -120,21 +113,4 @@ def _proposal_network(settings: ProposalSettings, anchors: Anchors, channels: in
         pre_nms_top_n={"training": settings.before_suppression, "testing": settings.before_suppression},
         post_nms_top_n={"training": settings.train, "testing": settings.detect},
         nms_thresh=settings.suppression_iou,
-    )
-
-
-def _region_heads(settings: HeadSettings, pooling: RegionPooling, channels: int) -> RoIHeads:
-    inputs = channels * pooling.settings.side**2
-    return RoIHeads(
-        pooling,
-        TwoMLPHead(inputs, settings.channels),
-        FastRCNNPredictor(settings.channels, CLASSES),
-        fg_iou_thresh=settings.head_iou,
-        bg_iou_thresh=settings.head_iou,
-        batch_size_per_image=settings.samples,
-        positive_fraction=settings.head_fraction,
-        bbox_reg_weights=BOX_WEIGHTS,
-        score_thresh=settings.least_score,
-        nms_thresh=settings.suppression_iou,
-        detections_per_img=settings.most_boxes,
     )

@@ -25,7 +25,8 @@ from spica.images import write_atomically
 from spica.labels.fields import render_field
 from spica.model import graph
 from spica.model.checkpoint import NetworkDetect, load_weights
-from spica.model.detector import BOX_WEIGHTS, Detector
+from spica.model.detector import Detector
+from spica.model.heads import BOX_WEIGHTS
 from spica.model.maps import PROBE_HEIGHT, PROBE_WIDTH
 from spica.model.photos import PADDING_MULTIPLE
 from spica.prediction.card import Card

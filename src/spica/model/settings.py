@@ -100,9 +100,13 @@ class HeadSettings(Settings):
     """Proposals of a photo that the loss looks at."""
     head_fraction: Fraction = 0.25
     """At most this part of them are heads."""
+    box_loss: Literal["smooth_l1", "giou"] = "smooth_l1"
+    """What boxes learn from: the differences of their sides, or how they overlap."""
     least_score: Fraction = 0.05
     """Boxes below are not reported."""
     suppression_iou: Fraction = 0.5
+    voting_iou: Fraction = 1.0
+    """A box becomes the mean, by score, of all before suppression that overlap it by more; 1 for no voting."""
     most_boxes: int = Field(default=1000, ge=1)
     """Cap of the boxes of a photo."""
 

@@ -37,8 +37,7 @@ MANIFEST = "manifest.json"
 RESULT_NAMES = (COUNTS, DETECTIONS, ERRORS, MANIFEST, PICTURES)
 _LIBRARIES = ("numpy", "pillow", "simplejpeg")  # their versions can change a result
 _SHOWN = 3  # names in a message
-# A JPEG is decoded with at least twice the pixels that the network looks at, so that resizing it makes the same of it.
-_DECODED_SIDES = 2
+_DRAWN_SIDES = 2  # a picture has at least twice the pixels that the network looks at, if the photo does
 _LOOK = 640  # side for flags, where no card says at which size the network looks at photos
 _PUBLISHED_EVERY, _PUBLISHED_PART = 10.0, 0.05  # seconds, and most of the time, spent on tables that a kill leaves
 
@@ -115,7 +114,7 @@ def predict_photos(detect: Detect, photos: Mapping[str, Path], order: Order) -> 
     """
     read = in_order(partial(_read, order), photos.items(), threads=1)
     found = in_order(partial(_detected, detect, order), read, threads=order.workers)
-    return in_order(partial(_drawn, order), found, threads=1)
+    return in_order(partial(_drawn, order, photos), found, threads=1)
 
 
 def predict_folder(
@@ -161,36 +160,38 @@ def predict_folder(
 
 
 def _read(order: Order, named: tuple[str, Path]) -> tuple[Image | None, Outcome]:
-    """Return a photo's pixels and an outcome with nothing but its size, or with the error."""
+    """Return a photo as the network looks at it and an outcome with nothing but its size, or with the error."""
     name, path = named
     try:
-        photo = read_photo(path, _DECODED_SIDES * order.side or None)
+        photo = read_photo(path, order.side or None)
     except SpicaError as error:
         return None, Outcome(name, error=_one_line(error))
-    return photo.pixels, Outcome(name, photo.width, photo.height)
+    pixels = resized(photo.pixels, order.side) if order.side else photo.pixels
+    return pixels, Outcome(name, photo.width, photo.height)
 
 
-def _detected(detect: Detect, order: Order, photo: tuple[Image | None, Outcome]) -> tuple[Image | None, Outcome]:
-    """Return the pixels and the outcome with what was found, in pixels of the whole photo."""
+def _detected(detect: Detect, order: Order, photo: tuple[Image | None, Outcome]) -> Outcome:
+    """Return the outcome with what was found, in pixels of the whole photo."""
     pixels, outcome = photo
     if pixels is None:
-        return photo
-    try:
-        small = resized(pixels, order.side) if order.side else pixels
-        found = detect(small).above(order.score)
-        raised = flags(small if order.side else resized(small, _LOOK), found, order.card)
-    except SpicaError as error:
-        return None, Outcome(outcome.name, error=_one_line(error))
-    height, width, _ = small.shape
-    whole = found.scaled(outcome.width / width, outcome.height / height)
-    return pixels, replace(outcome, found=whole, flags=raised)
-
-
-def _drawn(order: Order, photo: tuple[Image | None, Outcome]) -> Outcome:
-    """Write the picture, and return the outcome."""
-    pixels, outcome = photo
-    if pixels is None or outcome.found is None or not order.pictures:
         return outcome
+    try:
+        found = detect(pixels).above(order.score)
+        raised = flags(pixels if order.side else resized(pixels, _LOOK), found, order.card)
+    except SpicaError as error:
+        return Outcome(outcome.name, error=_one_line(error))
+    height, width, _ = pixels.shape
+    return replace(outcome, found=found.scaled(outcome.width / width, outcome.height / height), flags=raised)
+
+
+def _drawn(order: Order, photos: Mapping[str, Path], outcome: Outcome) -> Outcome:
+    """Write the picture, from the photo read again with more pixels, and return the outcome."""
+    if outcome.found is None or not order.pictures:
+        return outcome
+    try:
+        pixels = read_photo(photos[outcome.name], _DRAWN_SIDES * order.side or None).pixels
+    except SpicaError as error:
+        return replace(outcome, error=_one_line(error))
     height, width, _ = pixels.shape
     shown = outcome.found.scaled(width / outcome.width, height / outcome.height)
     return replace(outcome, error=draw_picture(order.out, outcome.name, pixels, shown))

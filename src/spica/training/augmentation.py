@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image as Pillow
 from torch import Tensor
+from torchvision.transforms import InterpolationMode as Filter
 from torchvision.transforms.v2 import functional as transforms
 
 from spica.model.photos import photo_tensor
@@ -46,7 +47,9 @@ def make_sample(
     return coloured(turned(sample, settings, random), settings, random)
 
 
-def crop(sample: Sample, size: tuple[int, int], scale: float, random: np.random.Generator) -> Sample:
+def crop(
+    sample: Sample, size: tuple[int, int], scale: float, random: np.random.Generator, bicubic: float = 0.0
+) -> Sample:
     """Return a random part of a photo, scaled, as (height, width) pixels; grey where the photo does not reach."""
     height, width = sample.photo.shape[-2:]
     window = [max(1, round(pixels / scale)) for pixels in size]
@@ -54,7 +57,8 @@ def crop(sample: Sample, size: tuple[int, int], scale: float, random: np.random.
         int(random.integers(min(0, room), max(0, room) + 1)) for room in (height - window[0], width - window[1])
     )
     photo = _window(sample.photo, top, left, window)
-    photo = transforms.resize(photo, list(size), antialias=True)
+    filtered = Filter.BICUBIC if random.random() < bicubic else Filter.BILINEAR
+    photo = transforms.resize(photo, list(size), interpolation=filtered, antialias=True)
     factors = torch.tensor([size[1] / window[1], size[0] / window[0]] * 2)
     boxes = (sample.boxes - torch.tensor([left, top, left, top])) * factors
     return Sample(photo, _visible(boxes, size))
@@ -70,7 +74,7 @@ def mosaic(samples: list[Sample], settings: SampleSettings, look: int, random: n
     places = [(0, 0, y, x), (0, x, y, side - x), (y, 0, side - y, x), (y, x, side - y, side - x)]
     photo, boxes = torch.empty(3, side, side, dtype=torch.uint8), []
     for sample, (top, left, height, width) in zip(samples, places, strict=True):
-        part = crop(sample, (height, width), _scale(sample, settings, look, random), random)
+        part = crop(sample, (height, width), _scale(sample, settings, look, random), random, settings.bicubic)
         photo[:, top : top + height, left : left + width] = part.photo
         boxes.append(part.boxes + torch.tensor([left, top, left, top]))
     return Sample(photo, torch.cat(boxes))
@@ -125,7 +129,7 @@ def _compressed(photo: Tensor, quality: int) -> Tensor:
 def _arranged(first: Sample, another: Pick, settings: SampleSettings, look: int, random: np.random.Generator) -> Sample:
     if random.random() < settings.mosaic:
         return mosaic([first, another(), another(), another()], settings, look, random)
-    return crop(first, (settings.side, settings.side), _scale(first, settings, look, random), random)
+    return crop(first, (settings.side, settings.side), _scale(first, settings, look, random), random, settings.bicubic)
 
 
 def _scale(sample: Sample, settings: SampleSettings, look: int, random: np.random.Generator) -> float:

@@ -28,6 +28,8 @@ class ValidationSettings(Settings):
     fraction: float = Field(default=0.1, ge=0, lt=1)
     """Part of the other photos held out, of each source alike: chooses the best weights and the threshold."""
     seed: int = 0
+    threshold: Literal["score", "counts"] = "score"
+    """What the recommended threshold is best for: the highest score, or as many boxes as there are heads."""
 
 
 class SampleSettings(Settings):
@@ -37,6 +39,8 @@ class SampleSettings(Settings):
     """Width and height of a sample in pixels: a multiple of 32, which every backbone takes."""
     zoom: tuple[float, float] = (0.7, 1.4)
     """Range of the scale, 1 being the scale at which the detector looks at whole photos."""
+    bicubic: Fraction = 0.0
+    """Probability that a photo is scaled with a bicubic filter, which is sharper, instead of a linear one."""
     flips: bool = True
     quarter_turns: bool = True
     mosaic: Fraction = 0.0

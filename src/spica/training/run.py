@@ -21,7 +21,7 @@ from spica.model.checkpoint import WEIGHTS_NAME, NetworkDetect, save_weights, st
 from spica.model.detector import Detector
 from spica.prediction.card import DEFAULT_THRESHOLD, Card
 from spica.prediction.shipped import weights_path
-from spica.scoring.curves import best_threshold
+from spica.scoring.curves import best_threshold, unbiased_threshold
 from spica.scoring.evaluation import Evaluation, evaluate
 from spica.training.averaging import averaged_weights
 from spica.training.folder import begin_folder, require_place
@@ -36,6 +36,7 @@ from spica.training.schedule import Schedule, build_optimiser
 from spica.training.stopping import stopping
 
 MOST_NOTES = 3  # problems of the labels told one by one
+_CHOOSING = {"score": best_threshold, "counts": unbiased_threshold}
 PICTURED = 4  # validation photos drawn at each evaluation
 
 
@@ -213,7 +214,7 @@ class _Run:
             with _evaluating(self._kept()) as detector:
                 detect = NetworkDetect(detector, Card(), self.accelerator.device)
                 found = [detect(read_image(image.path)) for image in labels]
-            threshold = best_threshold(found, labels)
+            threshold = _CHOOSING[self.recipe.validation.threshold](found, labels)
             result = evaluate(found, labels, threshold, average_precision=False)
             self._record(result)
             if result.overall.score > self.best.score:

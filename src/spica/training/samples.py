@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from spica.boxes import area
 from spica.images import read_image
 from spica.labels.labelled import LabelledImage, Labels
-from spica.model.detector import Targets
+from spica.model.heads import Targets
 from spica.model.photos import photo_tensor
 from spica.training.augmentation import Sample, make_sample
 from spica.training.recipe import SampleSettings

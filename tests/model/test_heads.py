@@ -1,0 +1,80 @@
+"""The R-CNN head: boxes that vote, and what boxes learn from."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from spica.model.heads import GIOU_WEIGHT, RegionHeads, voted
+from spica.model.maps import Level
+from spica.model.regions import RegionPooling
+from spica.model.settings import HeadSettings, PoolingSettings
+
+CHANNELS, SIZE = 4, (64, 64)
+HEAD = torch.tensor([[8.0, 8.0, 28.0, 24.0]])
+
+
+def heads(**settings: object) -> RegionHeads:
+    torch.manual_seed(0)
+    chosen = HeadSettings.model_validate({"channels": 16, "samples": 8, "least_score": 0.0, **settings})
+    pooling = RegionPooling(PoolingSettings(side=3), [Level(stride=8, channels=CHANNELS, offset=0.0)])
+    return RegionHeads(chosen, pooling, CHANNELS)
+
+
+def features() -> dict[str, Tensor]:
+    return {"0": torch.rand(1, CHANNELS, 8, 8, generator=torch.Generator().manual_seed(1))}
+
+
+def test_a_box_becomes_the_mean_of_those_near_it_by_score() -> None:
+    boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 12], [0, 0, 10, 30], [50, 50, 60, 60]])
+    scores = torch.tensor([0.9, 0.3, 0.8, 0.5])
+    result = voted(boxes[[0, 3]], boxes, scores, 0.7)
+    torch.testing.assert_close(result, torch.tensor([[0.0, 0, 10, 10.5], [50, 50, 60, 60]]))
+
+
+def test_voting_moves_boxes_and_leaves_scores() -> None:
+    proposals = [torch.tensor([[8.0, 8, 28, 24], [9, 8, 28, 25], [8, 10, 27, 24], [40, 40, 60, 60]])]
+    plain, voting = (
+        heads(suppression_iou=0.3, voting_iou=iou).eval()(features(), proposals, [SIZE])[0][0] for iou in (1.0, 0.4)
+    )
+    assert len(plain["boxes"]) == 2
+    torch.testing.assert_close(voting["scores"], plain["scores"])
+    assert not torch.allclose(voting["boxes"], plain["boxes"])
+    assert (voting["boxes"] - plain["boxes"]).abs().max() < 3
+
+
+def loss(heads: RegionHeads, proposal: Tensor) -> dict[str, Tensor]:
+    targets = [{"boxes": HEAD, "labels": torch.ones(1, dtype=torch.int64)}]
+    losses: dict[str, Tensor] = heads.train()(features(), [proposal], [SIZE], targets)[1]
+    return losses
+
+
+def test_the_overlap_loss_is_one_minus_giou_over_all_samples() -> None:
+    network = heads(box_loss="giou", head_fraction=1.0)
+    with torch.no_grad():
+        network.box_predictor.bbox_pred.weight.zero_()  # boxes stay where the proposals are
+        network.box_predictor.bbox_pred.bias.zero_()
+    proposal = torch.tensor([[8.0, 8, 28, 20]])  # 3/4 of the head, inside it
+    # The head itself is a proposal in training, too, and a perfect one.
+    assert float(loss(network, proposal)["loss_box_reg"].detach()) == pytest.approx(GIOU_WEIGHT * 0.25 / 2, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["smooth_l1", "giou"])
+def test_boxes_come_nearer_to_heads_by_either_loss(kind: str) -> None:
+    network = heads(box_loss=kind, head_fraction=1.0)
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
+    proposal = torch.tensor([[6.0, 9, 30, 22]])
+    values = []
+    for _ in range(200):
+        losses = loss(network, proposal)
+        optimiser.zero_grad()
+        torch.autograd.backward(list(losses.values()))
+        optimiser.step()
+        values.append(float(losses["loss_box_reg"].detach()))
+    assert values[-1] < values[0] / 2
+
+
+def test_photos_without_heads_have_a_loss() -> None:
+    network = heads(box_loss="giou").train()
+    targets = [{"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}]
+    _, losses = network(features(), [torch.tensor([[6.0, 9, 30, 22]])], [SIZE], targets)
+    assert float(losses["loss_box_reg"].detach()) == 0
