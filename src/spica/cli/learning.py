@@ -1,8 +1,8 @@
 """Commands that teach a detector: train, and what it can be built from."""
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -10,7 +10,9 @@ from spica.cli.terminal import console, fail, is_first_process, progress, show
 from spica.errors import needing_torch
 
 if TYPE_CHECKING:
-    from spica.training.run import Progress
+    from collections.abc import Sequence
+
+    from spica.training.run import Progress, Tell
 
 
 def train(
@@ -23,19 +25,36 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe: schedule.epochs=3."),
     ] = None,
+    folds: Annotated[
+        Literal["source"] | None,
+        typer.Option(help="Train once for each source, with that source left out, and judge on it: folds.csv."),
+    ] = None,
 ) -> None:
     """Train a detector by a recipe."""
     with needing_torch("this command"):
         from spica.training import run
+        from spica.training.folds import FOLDS_TABLE, train_folds
+    chosen = settings or []
     with progress() as bar:
-        task = bar.add_task("training, %", total=100)
 
-        def tell(now: "Progress") -> None:
-            if is_first_process():
-                bar.update(task, completed=round(100 * now.done))
-                bar.console.print(_line(now), markup=False, highlight=False, soft_wrap=True)
+        def teller(name: str) -> "Tell":
+            task = bar.add_task(f"{name}, %", total=100)
 
-        evaluations = run.train(recipe, data, out, resume=resume, settings=settings or [], tell=tell)
+            def tell(now: "Progress") -> None:
+                if is_first_process():
+                    bar.update(task, completed=round(100 * now.done))
+                    bar.console.print(_line(now), markup=False, highlight=False, soft_wrap=True)
+
+            return tell
+
+        if folds is None:
+            evaluations = run.train(recipe, data, out, resume=resume, settings=chosen, tell=teller("training"))
+        else:
+            rows = train_folds(recipe, data, out, resume=resume, settings=chosen, tell=teller)
+    if folds is not None:
+        show_table([asdict(row) for row in rows])
+        typer.echo(f"written to {out / FOLDS_TABLE}")
+        return
     for name, evaluation in evaluations.items():
         typer.echo(f"\n{name}:")
         show(evaluation)
@@ -61,13 +80,25 @@ def backbones(
     """List the backbones that a detector can be built on."""
     with needing_torch("this command"):
         from spica.model.backbones import list_backbones
-    from rich.table import Table
 
     found = list_backbones(pattern, details=details)
     if not found:
         fail(f"error: no backbone is named like {pattern!r}; see them all by `spica backbones`")
     names = [field.name for field in fields(found[0])]
-    table = Table(*names)
-    for backbone in found:
-        table.add_row(*("" if (value := getattr(backbone, name)) is None else str(value) for name in names))
+    show_table([{name: getattr(backbone, name) for name in names} for backbone in found])
+
+
+def show_table(rows: "Sequence[dict[str, Any]]") -> None:
+    """Print rows, which have the same keys, as a table."""
+    from rich.table import Table
+
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
     console().print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 import spica
+from spica.boxes import Boxes
 from spica.detections import Detections
 from spica.errors import WeightsError
 from spica.image import Image
@@ -53,10 +56,7 @@ class NetworkDetect:
         Raises:
             WeightsError: if the network gives numbers that are not finite, or memory runs out.
         """
-        settings = self.detector.settings
-        small = photo_tensor(resized(photo, settings.side))
-        batch = padded(small, self.mean).to(self.device, memory_format=torch.channels_last)
-        size = (small.shape[-2], small.shape[-1])
+        batch, size = self._batch(photo)
         try:
             with torch.inference_mode():
                 (found,) = self.detector(batch, [size])
@@ -65,6 +65,20 @@ class NetworkDetect:
         if not bool(torch.isfinite(found["boxes"]).all()):
             raise WeightsError("the network found boxes that are not finite; the weights are broken: train again")
         return as_detections(found, size, photo.shape[:2])
+
+    def proposals(self, photo: Image) -> Boxes:
+        """Return the boxes that the R-CNN head would look at, in pixels of the photo."""
+        batch, size = self._batch(photo)
+        with torch.inference_mode():
+            _, (boxes,), _ = self.detector.propose(batch, [size])
+        zoom = np.array([photo.shape[1] / size[1], photo.shape[0] / size[0]] * 2, dtype=np.float32)
+        return np.asarray(boxes.float().cpu().numpy() * zoom)
+
+    def _batch(self, photo: Image) -> tuple[Tensor, tuple[int, int]]:
+        """Return a photo as the network takes it, and its (height, width) in there."""
+        small = photo_tensor(resized(photo, self.detector.settings.side))
+        batch = padded(small, self.mean).to(self.device, memory_format=torch.channels_last)
+        return batch, (small.shape[-2], small.shape[-1])
 
 
 def save_weights(path: Path, detector: Detector, card: Card) -> None:

@@ -53,15 +53,25 @@ class Detector(nn.Module):
         Raises:
             WeightsError: if photos or feature maps hold numbers that are not finite.
         """
-        maps = self.neck(self.body((photos - self.mean) / self.std))
-        if not self.training:
-            self._require_finite(photos, maps)
-        features = {str(index): grid for index, grid in enumerate(maps)}
-        proposals, proposal_losses = self.proposals(ImageList(photos, sizes), features, targets)
+        features, proposals, proposal_losses = self.propose(photos, sizes, targets)
         found, region_losses = self.regions(features, proposals, sizes, targets)
         if self.training:
             return {**proposal_losses, **region_losses}
         return [{**one, "capped": self._capped(one, own)} for one, own in zip(found, proposals, strict=True)]
+
+    def propose(
+        self, photos: Tensor, sizes: list[tuple[int, int]], targets: Targets | None = None
+    ) -> tuple[dict[str, Tensor], list[Tensor], dict[str, Tensor]]:
+        """Return feature maps, the proposals (n, 4) of each photo in pixels of the batch, and losses when training.
+
+        Raises:
+            WeightsError: if photos or feature maps hold numbers that are not finite, unless training.
+        """
+        maps = self.neck(self.body((photos - self.mean) / self.std))
+        if not self.training:
+            self._require_finite(photos, maps)
+        features = {str(index): grid for index, grid in enumerate(maps)}
+        return features, *self.proposals(ImageList(photos, sizes), features, targets)
 
     def train(self, mode: bool = True) -> "Detector":  # noqa: FBT001, FBT002 - torch's own signature
         """Set the mode; frozen normalisation stays in evaluation mode."""

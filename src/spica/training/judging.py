@@ -12,6 +12,7 @@ from spica.labels.folds import Parts
 from spica.model.checkpoint import WEIGHTS_NAME, load_detect, save_weights
 from spica.scoring.evaluation import Evaluation, evaluate
 
+EVALUATION_NAME = "evaluation.json"  # written last: with it the run is complete
 _ON_CARD = ("images", "heads", "score", "relative_bias", "relative_rmse")
 
 
@@ -27,10 +28,10 @@ def judge(out: Path, parts: Parts, device: torch.device) -> dict[str, Evaluation
         if labels:
             found = [detect(read_image(image.path)) for image in labels]
             judged[name] = evaluate(found, labels, threshold)
-    content = {name: json.loads(evaluation.to_json()) for name, evaluation in judged.items()}
-    write_atomically(out / "evaluation.json", json.dumps(content, indent=2).encode())
     scores = {name: _scores(evaluation) for name, evaluation in judged.items()}
     save_weights(out / WEIGHTS_NAME, detect.detector, replace(detect.card, scores=scores))
+    content = {name: json.loads(evaluation.to_json()) for name, evaluation in judged.items()}
+    write_atomically(out / EVALUATION_NAME, json.dumps(content, indent=2).encode())
     return judged
 
 

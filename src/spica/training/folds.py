@@ -1,0 +1,147 @@
+"""Leave one source out: a training for each source, judged on the photos of that source, and one table of all."""
+
+import csv
+import io
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from spica.boxes import iou
+from spica.errors import AnnotationError
+from spica.images import make_folder, read_image, write_atomically
+from spica.labels.annotations import UNKNOWN_SOURCE
+from spica.labels.folder import read_labels
+from spica.labels.folds import hold_out
+from spica.labels.labelled import Labels
+from spica.model.checkpoint import NetworkDetect, load_detect
+from spica.model.export import export
+from spica.prediction.modelfile import read_card
+from spica.prediction.openvino_engine import OpenVinoEngine
+from spica.prediction.runtime import ModelDetector
+from spica.scoring.evaluation import evaluate
+from spica.training.judging import EVALUATION_NAME
+from spica.training.recipe import Recipe, read_recipe
+from spica.training.run import Tell, train
+from spica.training.saving import CHECKPOINT_NAME
+
+FOLDS_TABLE = "folds.csv"
+MODEL_NAME = "model.onnx"
+RECALL_IOUS = (0.5, 0.75)
+
+
+@dataclass(frozen=True, slots=True)
+class FoldRow:
+    """How a detector does on a source that it never saw.
+
+    Its threshold was chosen on photos of the other sources; `score_low` and `score_high` are the limits of the 95 %
+    bootstrap interval; `recall_50` and `recall_75` say which part of the heads has a proposal of that IoU; `seconds` is
+    the median of a photo in the runtime, without reading it.
+    """
+
+    source: str
+    images: int
+    heads: int
+    threshold: float
+    score: float
+    score_low: float
+    score_high: float
+    ap50: float | None
+    recall_50: float
+    recall_75: float
+    relative_bias: float
+    relative_rmse: float
+    seconds: float
+
+
+def train_folds(
+    recipe: Path,
+    data: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    settings: Sequence[str] = (),
+    tell: Callable[[str], Tell],
+) -> list[FoldRow]:
+    """Train once for each source of the labels, with that source held out, into `out`/SOURCE.
+
+    Photos of unknown source are in every training. `out`/folds.csv has a row for each source, and grows with each. With
+    `resume` sources that are done are only judged again, and one that was interrupted goes on. `tell` gives for a
+    source what hears of its training.
+
+    Raises:
+        AnnotationError: if there are fewer than two sources.
+        SpicaError: as `train`.
+    """
+    labels, _ = read_labels(data)
+    sources = sorted({image.source for image in labels if image.heads} - {UNKNOWN_SOURCE})
+    if len(sources) < 2:
+        raise AnnotationError(f"{data}: has {len(sources)} source with heads, expected two at least to leave one out")
+    make_folder(out)
+    rows: list[FoldRow] = []
+    for source in sources:
+        folder, own = out / source, [*settings, f"validation.sources={json.dumps([source])}"]
+        if not (resume and (folder / EVALUATION_NAME).exists()):
+            begun = resume and (folder / CHECKPOINT_NAME).exists()
+            train(recipe, data, folder, resume=begun, settings=own, tell=tell(source))
+        rows.append(_judged(folder, source, read_recipe(recipe, own), labels))
+        write_atomically(out / FOLDS_TABLE, _table(rows))
+    return rows
+
+
+def proposal_recall(detect: NetworkDetect, labels: Labels, ious: Sequence[float]) -> list[float]:
+    """Return for each IoU which part of the heads has a proposal of more than that; NaN without heads."""
+    best: list[np.ndarray] = []
+    for image in labels:
+        if image.heads:
+            proposals = detect.proposals(read_image(image.path))
+            best.append(iou(image.boxes, proposals).max(axis=1, initial=0))
+    nearest = np.concatenate(best) if best else np.zeros(0)
+    return [float((nearest > limit).mean()) if len(nearest) else float("nan") for limit in ious]
+
+
+def _judged(folder: Path, source: str, recipe: Recipe, labels: Labels) -> FoldRow:
+    kept = recipe.validation
+    held = hold_out(labels, kept.sources, kept.fraction, kept.seed).held_sources
+    export(folder, folder / MODEL_NAME)
+    card = read_card(folder / MODEL_NAME)
+    detect = ModelDetector(OpenVinoEngine(folder / MODEL_NAME), card, source)
+    found, seconds = [], []
+    for image in held:
+        photo = read_image(image.path)
+        begun = time.perf_counter()
+        found.append(detect(photo))
+        seconds.append(time.perf_counter() - begun)
+    result = evaluate(found, held, card.threshold)
+    row = result.overall
+    recall = proposal_recall(load_detect(folder), held, RECALL_IOUS)
+    return FoldRow(
+        source=source,
+        images=row.images,
+        heads=row.heads,
+        threshold=card.threshold,
+        score=row.score,
+        score_low=result.interval[0],
+        score_high=result.interval[1],
+        ap50=row.ap50,
+        recall_50=recall[0],
+        recall_75=recall[1],
+        relative_bias=row.relative_bias,
+        relative_rmse=row.relative_rmse,
+        seconds=float(np.median(seconds)),
+    )
+
+
+def _table(rows: Sequence[FoldRow]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([field.name for field in fields(FoldRow)])
+    writer.writerows([_cell(value) for value in asdict(row).values()] for row in rows)
+    return text.getvalue().encode()
+
+
+def _cell(value: object) -> object:
+    return f"{value:.4f}" if isinstance(value, float) else value
