@@ -12,7 +12,14 @@ from spica.detections import Detections, no_detections
 from spica.labels.labelled import LabelledImage, Labels
 from spica.scoring.competition import competition_score
 from spica.scoring.counting import counting_errors
-from spica.scoring.curves import GRID, best_threshold, precision_recall, score_curve, unbiased_threshold
+from spica.scoring.curves import (
+    GRID,
+    best_threshold,
+    precision_recall,
+    reliability,
+    score_curve,
+    unbiased_threshold,
+)
 from spica.scoring.matching import match
 from spica.scoring.rules import ADA, KAGGLE, RSNA, RULES, Rule
 
@@ -128,3 +135,16 @@ def test_the_unbiased_threshold_lies_between_the_scores_that_it_parts() -> None:
 def test_fewer_detections_than_heads_are_all_counted() -> None:
     head = np.array([[0, 0, 10, 10]], dtype=np.float32)
     assert unbiased_threshold([no_detections()], (LabelledImage("1", Path("x"), 10, 10, head),)) == 0
+
+
+def test_reliability_counts_hits_of_each_score() -> None:
+    head = np.array([[10, 10, 30, 30], [50, 50, 70, 70]], dtype=np.float32)
+    labels = (LabelledImage("a", Path("x"), 100, 100, head, "s"),)
+    boxes = np.concatenate([head, head + 25]).astype(np.float32)[[0, 1, 3]]
+    found = [Detections(boxes, np.array([1.0, 0.75, 0.72], dtype=np.float32))]
+    bins = reliability(found, labels, bins=4)
+    assert bins.boxes.tolist() == [0, 0, 1, 2]
+    np.testing.assert_allclose(bins.scores, [np.nan, np.nan, 0.72, 0.875], rtol=1e-6)
+    np.testing.assert_array_equal(bins.hits, [np.nan, np.nan, 0, 1])
+    assert bins.error == pytest.approx((0.72 + 0.25) / 3, abs=1e-6)
+    assert np.isnan(reliability([no_detections()], labels).error)

@@ -196,7 +196,7 @@ def test_the_worst_table_lists_the_worst_images() -> None:
 def test_the_plots_are_pictures(tmp_path: Path) -> None:
     labels, found, result = evaluated()
     paths = write_plots(tmp_path / "plots", found, labels, result)
-    assert [path.name for path in paths] == ["thresholds.png", "counts.png", "sources.png"]
+    assert [path.name for path in paths] == ["thresholds.png", "reliability.png", "counts.png", "sources.png"]
     for path in paths:
         with Pillow.open(path) as picture:
             assert picture.format == "PNG"
@@ -208,7 +208,7 @@ def test_the_plots_are_pictures(tmp_path: Path) -> None:
 def test_plots_are_drawn_when_nothing_was_found_and_nothing_was_there(tmp_path: Path) -> None:
     bare = (LabelledImage("bare", Path("x"), 9, 9, no_boxes()),)
     result = evaluate([no_detections()], bare, 0.5, RSNA)
-    assert len(write_plots(tmp_path, [no_detections()], bare, result, RSNA)) == 3
+    assert len(write_plots(tmp_path, [no_detections()], bare, result, RSNA)) == 4
 
 
 def test_a_missing_plotting_library_is_an_error_that_names_the_extra(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from spica.labels.labelled import LabelledImage
 from spica.scoring.competition import mean_score, scores_of_matching
@@ -37,6 +37,35 @@ class ScoreCurve:
 
     thresholds: Float[np.ndarray, " n"]
     scores: Float[np.ndarray, " n"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reliability:
+    """How far a score can be read as the chance that the box is right, in bins of equal width from 0 to 1.
+
+    `boxes` is how many fall into each bin, `scores` their mean score and `hits` the part that hit a head; NaN where a
+    bin is empty. `error` is the expected calibration error: the mean of |hits - scores| over all boxes; NaN if there
+    are none.
+    """
+
+    boxes: Int[np.ndarray, " bins"]
+    scores: Float[np.ndarray, " bins"]
+    hits: Float[np.ndarray, " bins"]
+    error: float
+
+
+def reliability(found: Found, labels: Sequence[LabelledImage], *, iou: float = 0.5, bins: int = 10) -> Reliability:
+    """Return how often boxes of each score hit a head by an IoU above `iou`.
+
+    Source: Guo et al., On calibration of modern neural networks, ICML 2017.
+    """
+    matching = match(aligned(found, labels), [image.boxes for image in labels], replace(KAGGLE, thresholds=(iou,)))
+    places = np.minimum((matching.scores.astype(np.float64) * bins).astype(np.int64), bins - 1)
+    boxes = np.bincount(places, minlength=bins)
+    sums = [np.bincount(places, weights, minlength=bins) for weights in (matching.scores, matching.hits[:, 0])]
+    error = float(np.abs(sums[0] - sums[1]).sum() / boxes.sum()) if boxes.sum() else float("nan")
+    scores, hits = (np.divide(total, boxes, out=np.full(bins, np.nan), where=boxes > 0) for total in sums)
+    return Reliability(boxes, scores, hits, error)
 
 
 def precision_recall(found: Found, labels: Sequence[LabelledImage], *, iou: float = 0.5) -> PrecisionRecall:

@@ -11,7 +11,7 @@ from spica.errors import MissingExtraError
 from spica.images import write_atomically
 from spica.labels.labelled import LabelledImage
 from spica.scoring.counting import found_counts, head_counts
-from spica.scoring.curves import precision_recall, score_curve
+from spica.scoring.curves import precision_recall, reliability, score_curve
 from spica.scoring.evaluation import Evaluation
 from spica.scoring.predictions import Found
 from spica.scoring.rules import KAGGLE, Rule
@@ -22,13 +22,14 @@ _DOTS_PER_INCH = 120
 def write_plots(
     folder: Path, found: Found, labels: Sequence[LabelledImage], evaluation: Evaluation, rule: Rule = KAGGLE
 ) -> list[Path]:
-    """Write the three plots as `thresholds.png`, `counts.png` and `sources.png`; return their paths.
+    """Write `thresholds.png`, `reliability.png`, `counts.png` and `sources.png`; return their paths.
 
     Raises:
         MissingExtraError: if matplotlib is not installed.
     """
     plots = {
         "thresholds.png": threshold_plot(found, labels, evaluation.threshold, rule),
+        "reliability.png": reliability_plot(found, labels),
         "counts.png": count_plot(found, labels, evaluation.threshold),
         "sources.png": source_plot(evaluation),
     }
@@ -52,6 +53,24 @@ def threshold_plot(found: Found, labels: Sequence[LabelledImage], threshold: flo
     axes.axvline(threshold, color="grey", linestyle="--", label=f"threshold {threshold:g}")
     axes.set(xlabel="score threshold", ylabel="score", xlim=(0, 1), ylim=(0, 1))
     axes.legend(loc="lower left")
+    return _png(figure)
+
+
+def reliability_plot(found: Found, labels: Sequence[LabelledImage]) -> bytes:
+    """Return a PNG: the part of the boxes that hit a head against their score, with the number of boxes behind it.
+
+    Raises:
+        MissingExtraError: if matplotlib is not installed.
+    """
+    figure, axes = _figure(5.5, 5.5)
+    bins = reliability(found, labels)
+    width = 1 / len(bins.boxes)
+    shares = bins.boxes / max(1, int(bins.boxes.max(initial=0)))
+    axes.bar((np.arange(len(shares)) + 0.5) * width, shares, 0.9 * width, color="lightgrey", label="boxes (relative)")
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
+    axes.plot(bins.scores, bins.hits, marker="o", label=f"hits; calibration error {bins.error:.3f}")
+    axes.set(xlabel="score", ylabel="part that hits a head, IoU > 0.5", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    axes.legend(loc="upper left", fontsize="small")
     return _png(figure)
 
 
