@@ -169,13 +169,14 @@ def detector(precision: str) -> "ModelDetector":
 
 def one_by_one(precision: str) -> Measure:
     """Time one photo after the other, then the engine alone on the photos resized before."""
-    from spica.images import read_image, resized
+    from spica.images import read_resized
+    from spica.prediction.runtime import detect_file
 
     detect = detector(precision)
 
     def measure(paths: list[Path]) -> Numbers:
-        whole = seconds(lambda: [detect(read_image(path)) for path in paths])
-        small = [resized(read_image(path), detect.card.side) for path in paths]
+        whole = seconds(lambda: [detect_file(detect, path) for path in paths])
+        small = [read_resized(path, detect.card.side).pixels for path in paths]
         bare = seconds(lambda: [detect.engine(photo) for photo in small])
         return {"whole": whole / len(paths), "bare": bare / len(paths)}
 
@@ -231,12 +232,12 @@ def torchvision_system() -> Measure:
 
 def check(*names: str) -> None:
     """Print what is measured; stop if photos one by one and overlapping give different boxes."""
-    from spica.images import read_image
+    from spica.prediction.runtime import detect_file
 
     paths = [Path(name) for name in names]
     for precision in PRECISIONS:
         detect = detector(precision)
-        alone = [detect(read_image(path)).above(detect.card.threshold) for path in paths]
+        alone = [detect_file(detect, path).above(detect.card.threshold) for path in paths]
         if not all(map(same, alone, overlapping(detect, paths))):
             sys.exit(f"{precision}: one by one and overlapping give different boxes")
         heads = sum(map(len, alone))
@@ -258,7 +259,7 @@ def same(first: "Detections", second: "Detections | None") -> bool:
 
 def profiled(precision: str) -> Measure:
     """Time each part, with OpenVINO's own clock inside the network."""
-    from spica.images import read_image, resized
+    from spica.images import read_photo, resized
 
     detect = detector(precision)
     engine, parts = profiled_engine(precision)
@@ -266,7 +267,7 @@ def profiled(precision: str) -> Measure:
 
     def timed(path: Path) -> Numbers:
         start = time.perf_counter()
-        photo = read_image(path)
+        photo = read_photo(path, detect.card.side).pixels
         decoded = time.perf_counter()
         small = resized(photo, detect.card.side)
         ready = time.perf_counter()

@@ -406,7 +406,7 @@ def test_a_perfect_submission_scores_1(labelled: Path, tmp_path: Path) -> None:
     evaluation = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert evaluation["overall"]["score"] == 1
     assert evaluation["threshold"] == 0
-    assert len(list((tmp_path / "out").glob("*.png"))) == 3
+    assert len(list((tmp_path / "out").glob("*.png"))) == 4
 
 
 def test_weights_are_evaluated_at_their_own_threshold(labelled: Path, weights: str, tmp_path: Path) -> None:
@@ -584,6 +584,28 @@ def test_train_hands_over_its_arguments_and_tells_how_it_goes(monkeypatch: pytes
     monkeypatch.setenv("RANK", "1")  # as torchrun sets it in the second process
     second = run("train", "r.toml", *options)
     assert (second.exit_code, second.stdout, second.stderr) == (0, "", "")
+
+
+def test_train_with_folds_shows_a_row_for_each_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclass(frozen=True)
+    class Row:
+        source: str
+        score: float
+        ap50: float | None
+
+    def train_folds(
+        recipe: Path, data: Path, out: Path, *, resume: bool, settings: list[str], tell: Callable[[str], object]
+    ) -> list[Row]:
+        assert (recipe, data, out, resume, settings) == (Path("r.toml"), Path("d"), Path("o"), False, [])
+        assert callable(tell("east"))
+        return [Row("east", 0.5, None), Row("west", 0.25, 0.75)]
+
+    put_module(monkeypatch, "spica.training.run", train=None)
+    put_module(monkeypatch, "spica.training.folds", train_folds=train_folds, FOLDS_TABLE="folds.csv")
+    result = run("train", "r.toml", "--data", "d", "--out", "o", "--folds", "source")
+    assert result.exit_code == 0, result.stderr
+    assert all(word in result.stdout for word in ("source", "east", "0.500", "west", "0.750"))
+    assert f"written to {Path('o', 'folds.csv')}\n" in result.stdout
 
 
 def test_a_bad_recipe_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 
 from spica.errors import ImageError
-from spica.images import fitted_size, image_size, read_image, read_photo, resized
+from spica.images import fitted_size, image_size, read_image, read_photo, read_resized, resized
 
 MODES = ("RGB", "L", "CMYK")
 ORIENTATION = 0x0112
@@ -181,3 +181,16 @@ def test_halving_blends_four_columns_as_a_triangle_does() -> None:
     photo = np.zeros((1, 8, 3), dtype=np.uint8)
     photo[0, 3] = 160  # an eighth, three, three and an eighth of the columns under a pixel of half the size
     assert resized(photo, 4)[0, :, 0].tolist() == [0, 60, 20, 0]
+
+
+# --- as a network looks at it
+
+
+@pytest.mark.parametrize(("size", "side"), [((1024, 768), 640), ((300, 200), 640), ((45, 31), 0), ((640, 480), 640)])
+def test_a_photo_is_read_with_the_pixels_that_a_network_wants(size: tuple[int, int], side: int, tmp_path: Path) -> None:
+    photo = read_resized(jpeg(tmp_path, hills(*size)), side)
+    width, height = fitted_size(*size, side) if side else size
+    assert photo.pixels.shape == (height, width, 3)
+    assert (photo.width, photo.height) == size
+    whole = resized(read_image(tmp_path / "photo.jpg"), side) if side else read_image(tmp_path / "photo.jpg")
+    assert np.abs(photo.pixels.astype(int) - whole).max() <= 4

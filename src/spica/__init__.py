@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from spica.labels.labelled import LabelledImage as LabelledImage
     from spica.labels.labelled import Labels as Labels
     from spica.loading import load_detector as load_detector
+    from spica.prediction.runtime import detect_file as detect_file
 
 __version__ = "0.1.0"
 
@@ -23,6 +24,7 @@ _HOMES = {
     "Image": "spica.image",
     "SpicaError": "spica.errors",
     "read_image": "spica.images",
+    "detect_file": "spica.prediction.runtime",
     "load_detector": "spica.loading",
     "LabelledImage": "spica.labels.labelled",
     "Labels": "spica.labels.labelled",

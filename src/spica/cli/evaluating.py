@@ -10,8 +10,9 @@ from spica.cli.detecting import Device, Weights
 from spica.cli.terminal import misuse, progress, say, show
 
 if TYPE_CHECKING:
-    from spica.detections import Detect, Detections
+    from spica.detections import Detections
     from spica.labels.labelled import Labels
+    from spica.prediction.runtime import Detector
     from spica.scoring.evaluation import Evaluation
 
 
@@ -172,12 +173,12 @@ def _ids(file: Path, fold: int | None) -> set[str]:
     return {line.partition(",")[0].strip() for line in lines if line.strip()} - {"image_id"}
 
 
-def _detected(detect: "Detect", labels: "Labels") -> dict[str, "Detections"]:
-    from spica.images import read_image
+def _detected(detect: "Detector", labels: "Labels") -> dict[str, "Detections"]:
+    from spica.prediction.runtime import detect_file
 
     with progress() as bar:
         photos = bar.track(labels, description="photos")
-        return {image.id: detect(read_image(image.path)) for image in photos}
+        return {image.id: detect_file(detect, image.path) for image in photos}
 
 
 def _submitted(file: Path, labels: "Labels", *, strictly: bool) -> dict[str, "Detections"]:

@@ -33,7 +33,6 @@ def train(
     """Train a detector by a recipe."""
     with needing_torch("this command"):
         from spica.training import run
-        from spica.training.folds import FOLDS_TABLE, train_folds
     chosen = settings or []
     with progress() as bar:
 
@@ -47,10 +46,12 @@ def train(
 
             return tell
 
-        if folds is None:
-            evaluations = run.train(recipe, data, out, resume=resume, settings=chosen, tell=teller("training"))
-        else:
+        if folds is not None:
+            from spica.training.folds import FOLDS_TABLE, train_folds
+
             rows = train_folds(recipe, data, out, resume=resume, settings=chosen, tell=teller)
+        else:
+            evaluations = run.train(recipe, data, out, resume=resume, settings=chosen, tell=teller("training"))
     if folds is not None:
         show_table([asdict(row) for row in rows])
         typer.echo(f"written to {out / FOLDS_TABLE}")

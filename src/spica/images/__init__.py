@@ -2,7 +2,7 @@
 
 from spica.images.finding import DRAWN_SIGN, PHOTO_SUFFIXES, find_images, mark_drawn, name_photos, photos_in
 from spica.images.reading import MOST_PIXELS, Photo, image_size, read_image, read_photo
-from spica.images.resizing import fitted_size, resized
+from spica.images.resizing import fitted_size, read_resized, resized
 from spica.images.writing import make_folder, write_atomically, write_image, written_atomically
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "photos_in",
     "read_image",
     "read_photo",
+    "read_resized",
     "resized",
     "write_atomically",
     "write_image",

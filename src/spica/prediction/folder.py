@@ -14,7 +14,7 @@ import spica
 from spica.detections import Detect
 from spica.errors import OutputError, SpicaError, SubmissionError
 from spica.image import Image
-from spica.images import make_folder, name_photos, read_photo, resized, write_atomically
+from spica.images import make_folder, name_photos, read_photo, read_resized, resized, write_atomically
 from spica.labels.photoids import photo_ids
 from spica.prediction.card import Card
 from spica.prediction.flags import flags
@@ -163,11 +163,10 @@ def _read(order: Order, named: tuple[str, Path]) -> tuple[Image | None, Outcome]
     """Return a photo as the network looks at it and an outcome with nothing but its size, or with the error."""
     name, path = named
     try:
-        photo = read_photo(path, order.side or None)
+        photo = read_resized(path, order.side)
     except SpicaError as error:
         return None, Outcome(name, error=_one_line(error))
-    pixels = resized(photo.pixels, order.side) if order.side else photo.pixels
-    return pixels, Outcome(name, photo.width, photo.height)
+    return photo.pixels, Outcome(name, photo.width, photo.height)
 
 
 def _detected(detect: Detect, order: Order, photo: tuple[Image | None, Outcome]) -> Outcome:

@@ -12,7 +12,7 @@ from spica.boxes import Boxes
 from spica.detections import Detections
 from spica.errors import WeightsError
 from spica.image import Image
-from spica.images import resized
+from spica.images import read_resized, resized
 from spica.prediction.card import Card
 from spica.prediction.modelfile import read_card
 
@@ -117,6 +117,20 @@ class ModelDetector:
         found = Detections(output.boxes, scores, output.capped)
         (height, width, _), (rows, columns, _) = photo.shape, small.shape
         return found.scaled(width / columns, height / rows)
+
+
+def detect_file(detect: Detector, path: Path) -> Detections:
+    """Return every box above the network's least score on the photo in a file, in pixels of the upright photo.
+
+    What `spica predict` finds. Quicker than to read the photo whole: a JPEG is decoded near the size that is looked at.
+
+    Raises:
+        ImageError: if the photo cannot be read.
+        WeightsError: if the network gives numbers that are not finite.
+    """
+    photo = read_resized(path, detect.card.side)
+    height, width, _ = photo.pixels.shape
+    return detect(photo.pixels).scaled(photo.width / width, photo.height / height)
 
 
 def load_model(path: Path, device: str = "auto") -> ModelDetector:

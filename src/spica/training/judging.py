@@ -7,9 +7,10 @@ from pathlib import Path
 
 import torch
 
-from spica.images import read_image, write_atomically
+from spica.images import write_atomically
 from spica.labels.folds import Parts
 from spica.model.checkpoint import WEIGHTS_NAME, load_detect, save_weights
+from spica.prediction.runtime import detect_file
 from spica.scoring.evaluation import Evaluation, evaluate
 
 EVALUATION_NAME = "evaluation.json"  # written last: with it the run is complete
@@ -26,7 +27,7 @@ def judge(out: Path, parts: Parts, device: torch.device) -> dict[str, Evaluation
     judged = {}
     for name, labels in (("validation", parts.held_fraction), ("held_out", parts.held_sources)):
         if labels:
-            found = [detect(read_image(image.path)) for image in labels]
+            found = [detect_file(detect, image.path) for image in labels]
             judged[name] = evaluate(found, labels, threshold)
     scores = {name: _scores(evaluation) for name, evaluation in judged.items()}
     save_weights(out / WEIGHTS_NAME, detect.detector, replace(detect.card, scores=scores))

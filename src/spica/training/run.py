@@ -12,7 +12,6 @@ import torch
 
 from spica.detections import Detections
 from spica.errors import AnnotationError
-from spica.images import read_image
 from spica.labels.folder import read_labels
 from spica.labels.folds import Parts, hold_out
 from spica.labels.labelled import LabelledImage, Labels
@@ -20,6 +19,7 @@ from spica.labels.problems import Problem
 from spica.model.checkpoint import WEIGHTS_NAME, NetworkDetect, save_weights, started_from
 from spica.model.detector import Detector
 from spica.prediction.card import DEFAULT_THRESHOLD, Card
+from spica.prediction.runtime import detect_file
 from spica.prediction.shipped import weights_path
 from spica.scoring.curves import best_threshold, unbiased_threshold
 from spica.scoring.evaluation import Evaluation, evaluate
@@ -212,8 +212,8 @@ class _Run:
         labels = _spread(self.parts.held_fraction, self.recipe.run.evaluate_photos)
         if self.is_first and labels:
             with _evaluating(self._kept()) as detector:
-                detect = NetworkDetect(detector, Card(), self.accelerator.device)
-                found = [detect(read_image(image.path)) for image in labels]
+                detect = NetworkDetect(detector, Card(side=self.recipe.detector.side), self.accelerator.device)
+                found = [detect_file(detect, image.path) for image in labels]
             threshold = _CHOOSING[self.recipe.validation.threshold](found, labels)
             result = evaluate(found, labels, threshold, average_precision=False)
             self._record(result)
