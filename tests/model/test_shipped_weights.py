@@ -27,7 +27,8 @@ LEAST_FOUND = 0.7  # of the rendered heads; 0.82 when the weights were put in
 REAL = 100  # photos
 LEAST_SCORE = 0.05  # boxes below are compared by nobody
 SAME_BOXES = 0.999  # of the boxes: an overlap right at a limit of the suppression may go either way
-SAME_COMPETITION_SCORE = 0.002
+SAME_COMPETITION_SCORE = 0.0005
+SAME_IN_BFLOAT16 = 0.003  # 0.002 on these photos; on 209 three models moved by -0.001 to +0.001
 
 
 def shipped() -> NetworkDetect:
@@ -119,8 +120,8 @@ def test_as_it_is_shipped_the_model_file_scores_as_torch_does(real: Real) -> Non
         for found in (real.torch, real.exact, real.default)
     )
     assert torch.score > 0.5
-    assert exactly.score == pytest.approx(torch.score, abs=SAME_COMPETITION_SCORE / 4)
-    assert default.score == pytest.approx(torch.score, abs=SAME_COMPETITION_SCORE)
+    assert exactly.score == pytest.approx(torch.score, abs=SAME_COMPETITION_SCORE)
+    assert default.score == pytest.approx(torch.score, abs=SAME_IN_BFLOAT16)
     assert default.found == pytest.approx(torch.found, rel=0.005)
 
 
