@@ -53,7 +53,7 @@ def train(
         else:
             evaluations = run.train(recipe, data, out, resume=resume, settings=chosen, tell=teller("training"))
     if folds is not None:
-        show_table([asdict(row) for row in rows])
+        _show_table([asdict(row) for row in rows])
         typer.echo(f"written to {out / FOLDS_TABLE}")
         return
     for name, evaluation in evaluations.items():
@@ -86,10 +86,10 @@ def backbones(
     if not found:
         fail(f"error: no backbone is named like {pattern!r}; see them all by `spica backbones`")
     names = [field.name for field in fields(found[0])]
-    show_table([{name: getattr(backbone, name) for name in names} for backbone in found])
+    _show_table([{name: getattr(backbone, name) for name in names} for backbone in found])
 
 
-def show_table(rows: "Sequence[dict[str, Any]]") -> None:
+def _show_table(rows: "Sequence[dict[str, Any]]") -> None:
     """Print rows, which have the same keys, as a table."""
     from rich.table import Table
 
