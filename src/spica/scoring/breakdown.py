@@ -138,7 +138,8 @@ def _sizes(
 
 
 def _size(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:
-    return np.sqrt(area(boxes.astype(np.float64)))
+    sizes: Float[np.ndarray, " n"] = np.sqrt(area(boxes.astype(np.float64)))
+    return sizes
 
 
 def _box_bins(
