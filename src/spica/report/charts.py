@@ -96,8 +96,8 @@ def dot(x: Axis, y: Axis, at: tuple[float, float], colour: str, shape: str, titl
     return element("path", element("title", title), d=shape, fill=colour, transform=place, class_="dot")
 
 
-def bars(x: Axis, y: Axis, edges: Float[np.ndarray, " n+1"], ys: Float[np.ndarray, " n"]) -> Markup:
-    """Return grey bars from 0 to each value, between neighbouring edges."""
+def bars(x: Axis, y: Axis, edges: Float[np.ndarray, " edges"], ys: Float[np.ndarray, " n"]) -> Markup:
+    """Return grey bars from 0 to each value, between neighbouring edges, of which there is one more."""
     zero = _y(y, 0)
     drawn = []
     for left, right, value in zip(edges[:-1].tolist(), edges[1:].tolist(), ys.tolist(), strict=True):

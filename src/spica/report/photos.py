@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from PIL import Image as Pillow
 
-from spica.boxes import Boxes
 from spica.detections import Detections
 from spica.errors import ImageError
 from spica.image import Image
@@ -35,9 +34,9 @@ class Picture:
     address: str
     width: int
     height: int
-    hits: Boxes
-    missed: Boxes
-    false: Boxes
+    hits: Float32[np.ndarray, "_ 4"]
+    missed: Float32[np.ndarray, "_ 4"]
+    false: Float32[np.ndarray, "_ 4"]
 
 
 def sharpness_of(labels: Iterable[LabelledImage]) -> Float[np.ndarray, " images"]:
