@@ -1,5 +1,6 @@
 """Everything that a page says, against the functions that say each part, and by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,10 +64,12 @@ def test_the_score_at_a_threshold_is_the_score_of_the_rule(rule: Rule) -> None:
     assert result.best == best_threshold(found, labels, rule)
 
 
-def test_each_source_has_an_interval_unless_it_has_a_single_photo() -> None:
-    intervals = said(*fields()).intervals
-    assert intervals["a"] == (1, 1)
-    assert np.isnan(intervals["b"]).all()
+def test_each_source_of_five_photos_has_the_interval_of_its_own_score() -> None:
+    labels, found = fields()
+    five = tuple(replace(labels[2], id=f"b{number}") for number in range(5))
+    intervals = said((*labels[:2], *five), [*found[:2], *[found[2]] * 5]).intervals
+    assert intervals["b"] == (1 / 4, 1 / 4)  # all photos alike: a hit, a false box, two missed
+    assert np.isnan(intervals["a"]).all()
 
 
 def test_the_breakdown_is_by_the_same_threshold() -> None:

@@ -24,6 +24,8 @@ from spica.scoring.intervals import score_interval
 from spica.scoring.predictions import Found
 from spica.scoring.rules import KAGGLE, Rule
 
+_LEAST_PHOTOS = 5  # of a source with an interval: fewer, drawn again and again, would seem too sure
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Thresholds:
@@ -42,10 +44,10 @@ class Thresholds:
 class Findings:
     """What was found out about a detector on some photos, at one score threshold.
 
-    `intervals` holds the limits of the 95 % bootstrap interval of the score of each source; (NaN, NaN) with a single
-    photo. `ids`, `sources`, `heads` (labelled) and `found` have an entry for each photo. `best` is the threshold with
-    the highest score on these photos, NaN if the rule leaves all of them out. `unread` is the number of photos that
-    could not be read, so that they have no sharpness and no picture.
+    `intervals` holds the limits of the 95 % bootstrap interval of the score of each source; (NaN, NaN) with fewer than
+    five photos. `ids`, `sources`, `heads` (labelled) and `found` have an entry for each photo. `best` is the threshold
+    with the highest score on these photos, NaN if the rule leaves all of them out. `unread` is the number of photos
+    that could not be read, so that they have no sharpness and no picture.
     """
 
     evaluation: Evaluation
@@ -101,8 +103,8 @@ def _intervals(
     intervals = {}
     for name in sorted(set(sources.tolist())):
         own = scores[sources == name]
-        alone = len(own) < 2  # drawn again and again, one photo would seem certain
-        intervals[name] = (np.nan, np.nan) if alone else score_interval(own, [name] * len(own), rule)
+        few = len(own) < _LEAST_PHOTOS
+        intervals[name] = (np.nan, np.nan) if few else score_interval(own, [name] * len(own), rule)
     return intervals
 
 

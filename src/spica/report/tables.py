@@ -11,6 +11,7 @@ from spica.scoring.breakdown import BoxBin, PhotoBin
 from spica.scoring.evaluation import Row
 
 _NONE = "-"  # a number that does not exist
+_PERCENT = "\N{NO-BREAK SPACE}%"
 _Entry = TypeVar("_Entry")
 
 
@@ -55,12 +56,12 @@ def score(value: float | None) -> str:
 
 def percent(value: float) -> str:
     """Return a share in percent."""
-    return _NONE if math.isnan(value) else f"{100 * value:.1f} %"
+    return _NONE if math.isnan(value) else f"{100 * value:.1f}{_PERCENT}"
 
 
 def signed_percent(value: float) -> str:
     """Return a difference in percent, with its sign."""
-    return _NONE if math.isnan(value) else f"{100 * value:+.1f} %"
+    return _NONE if math.isnan(value) else f"{100 * value:+.1f}{_PERCENT}"
 
 
 def limits(interval: tuple[float, float]) -> str:
