@@ -72,5 +72,5 @@ def test_corners_are_given_round_the_frame(order: list[int]) -> None:
 
 
 def test_a_frame_has_sides() -> None:
-    with pytest.raises(ValueError, match="sides of 0 x 0.5, expected metres above 0"):
+    with pytest.raises(ValueError, match=r"sides of 0 x 0\.5, expected metres above 0"):
         Quadrat(SQUARE, (0.0, 0.5))
