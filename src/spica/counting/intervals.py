@@ -42,7 +42,7 @@ class CountModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class Estimate:
     """How many heads there are: the best estimate, and the limits of its interval."""
 
     heads: float
@@ -77,7 +77,7 @@ def calibrate(
     return replace(_fitted(found, true, names, used), reach_90=_quantile(far, 0.9), reach_95=_quantile(far, 0.95))
 
 
-def counted(model: CountModel, found: int, *, level: float = 0.9, photos: int = 1, known: bool = True) -> Count:
+def counted(model: CountModel, found: int, *, level: float = 0.9, photos: int = 1, known: bool = True) -> Estimate:
     """Return how many heads there are if `found` were found on some photos of one field; limits are not below 0.
 
     `known` is false if the heads are larger or smaller than those the detector knows: the interval is then wider.
@@ -90,7 +90,7 @@ def counted(model: CountModel, found: int, *, level: float = 0.9, photos: int = 
     heads = model.correction * found
     spread = float(model.spread(np.array([heads]), photos, 0.0 if known else OUTSIDE)[0])
     reach = (model.reach_90 if level == LEVELS[0] else model.reach_95) * spread
-    return Count(heads, max(0.0, heads - reach), heads + reach)
+    return Estimate(heads, max(0.0, heads - reach), heads + reach)
 
 
 def coverage(
