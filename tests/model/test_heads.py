@@ -99,14 +99,21 @@ def with_score(network: RegionHeads, stage: int, logit: float) -> None:
         last.cls_score.bias.copy_(torch.tensor([0.0, logit]))
 
 
-def test_a_score_is_the_mean_of_both_stages() -> None:
+def test_the_score_is_that_of_the_second_stage() -> None:
     network = still(heads(refine_iou=0.6)).eval()
     with_score(network, 0, 2.0)
     with_score(network, 1, -1.0)
     (found,), _ = network(features(), [HEAD], [SIZE])
-    expected = torch.sigmoid(torch.tensor([2.0, -1.0])).mean()
-    torch.testing.assert_close(found["scores"], expected[None])
+    torch.testing.assert_close(found["scores"], torch.sigmoid(torch.tensor([-1.0])))
     torch.testing.assert_close(found["boxes"], HEAD)
+
+
+@pytest.mark.parametrize(("least", "found"), [(0.6, 1), (0.7, 0)])
+def test_what_the_first_stage_hardly_believes_is_not_looked_at_again(least: float, found: int) -> None:
+    network = still(heads(refine_iou=0.6, refine_score=least)).eval()
+    with_score(network, 0, 0.6)  # a score of 0.65
+    with_score(network, 1, 3.0)
+    assert len(network(features(), [HEAD], [SIZE])[0][0]["scores"]) == found
 
 
 def test_the_second_stage_begins_at_the_boxes_of_the_first() -> None:

@@ -131,9 +131,11 @@ def decide(regions: Regions, proposals: Var, stages: Sequence[BoxHead], settings
     They are the boxes of at least `head.least_score` after suppression, highest score first, not capped. A second stage
     looks again at what the first one found.
     """
-    boxes, scores, sound = _looked(regions, proposals, stages[0], settings.least_score)
+    first = settings.refine_score if settings.refine_iou else settings.least_score
+    boxes, scores, sound = _looked(regions, proposals, stages[0], first)
     for stage in stages[1:]:
-        boxes, scores, again = _refined(regions, boxes, scores, stage)
+        kept, _ = _best(boxes, scores, REFINE_SUPPRESSION_IOU)
+        boxes, scores, again = _looked(regions, kept, stage, settings.least_score)
         sound = total([sound, again])
     found, certain = _best(boxes, scores, settings.suppression_iou)
     if settings.voting_iou < 1:
@@ -149,16 +151,6 @@ def _looked(regions: Regions, boxes: Var, stage: BoxHead, least_score: float) ->
     start = op.gather(op.gather(boxes, order, axis=0), kept, axis=0)
     moved = _clipped(_moved(start, op.gather(moves, kept, axis=0), stage.box_weights), regions.size)
     return *_wide(moved, op.gather(scores, kept), LEAST_BOX), sound
-
-
-def _refined(regions: Regions, boxes: Var, scores: Var, stage: BoxHead) -> tuple[Var, Var, Var]:
-    """Return where a second stage moves the best boxes, the mean scores of both stages, and a sum."""
-    boxes, scores = _best(boxes, scores, REFINE_SUPPRESSION_IOU)
-    pooled, order = _pool(regions, boxes)
-    again, moves, sound = _judged(pooled, stage)
-    moved = _clipped(_moved(op.gather(boxes, order, axis=0), moves, stage.box_weights), regions.size)
-    mean = op.mul(op.add(op.gather(scores, order), again), op.const(np.float32(0.5)))
-    return moved, mean, sound
 
 
 def _judged(pooled: Var, stage: BoxHead) -> tuple[Var, Var, Var]:

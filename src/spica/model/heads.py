@@ -58,9 +58,12 @@ class RegionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
         """Return what is found on each photo (`boxes`, `labels`, `scores`) and no losses, or nothing and the losses."""
         if self.training:
             return [], self._losses(features, proposals, image_shapes, targets or [])
-        boxes, scores = self._decided(*self._predict(0, features, proposals, image_shapes), proposals, image_shapes)
-        if self.settings.refine_iou:
-            boxes, scores = self._refined(features, boxes, scores, image_shapes)
+        settings = self.settings
+        least = settings.refine_score if settings.refine_iou else settings.least_score
+        boxes, scores = self._look(0, features, proposals, image_shapes, least)
+        if settings.refine_iou:
+            boxes = [own[nms(own, certain, REFINE_SUPPRESSION_IOU)] for own, certain in zip(boxes, scores, strict=True)]
+            boxes, scores = self._look(1, features, boxes, image_shapes, settings.least_score)
         return [self._found(*one) for one in zip(boxes, scores, strict=True)], {}
 
     def stages(self) -> list[tuple[TwoMLPHead, FastRCNNPredictor]]:
@@ -118,30 +121,22 @@ class RegionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
     def _moved(self, moves: Tensor, proposals: list[Tensor], sizes: Sizes) -> list[Tensor]:
         """Return for each photo where its proposals move to, cut at its borders."""
         boxes = self.box_coder.decode_single(moves[:, 4:].float(), torch.cat(proposals))
-        return [clip_boxes_to_image(own, size) for own, size in zip(_apart(boxes, proposals), sizes, strict=True)]
+        apart = torch.split(boxes, [len(own) for own in proposals])
+        return [clip_boxes_to_image(own, size) for own, size in zip(apart, sizes, strict=True)]
 
-    def _decided(
-        self, logits: Tensor, moves: Tensor, proposals: list[Tensor], sizes: Sizes
+    def _look(
+        self, stage: int, features: Features, boxes: list[Tensor], sizes: Sizes, least_score: float
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Return for each photo the boxes of at least the least score that are not too thin, and their scores."""
-        boxes, scores = [], []
-        for own, certain in zip(self._moved(moves, proposals, sizes), _scores(logits, proposals), strict=True):
-            (sure,) = torch.where(certain > self.score_thresh)
+        """Return for each photo where a stage moves boxes, of a higher score and not too thin, and their scores."""
+        logits, moves = self._predict(stage, features, boxes, sizes)
+        all_scores = torch.split(functional.softmax(logits, dim=-1)[:, 1], [len(own) for own in boxes])
+        moved, scores = [], []
+        for own, certain in zip(self._moved(moves, boxes, sizes), all_scores, strict=True):
+            (sure,) = torch.where(certain > least_score)
             kept = sure[remove_small_boxes(own[sure], LEAST_SIDE)]
-            boxes.append(own[kept])
+            moved.append(own[kept])
             scores.append(certain[kept])
-        return boxes, scores
-
-    def _refined(
-        self, features: Features, boxes: list[Tensor], scores: list[Tensor], sizes: Sizes
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        """Return boxes and scores of the second stage; a score is the mean of both stages'."""
-        kept = [nms(own, certain, REFINE_SUPPRESSION_IOU) for own, certain in zip(boxes, scores, strict=True)]
-        boxes = [own[rows] for own, rows in zip(boxes, kept, strict=True)]
-        logits, moves = self._predict(1, features, boxes, sizes)
-        again = _scores(logits, boxes)
-        means = [(certain[rows] + own) / 2 for certain, rows, own in zip(scores, kept, again, strict=True)]
-        return self._moved(moves, boxes, sizes), means
+        return moved, scores
 
     def _found(self, boxes: Tensor, scores: Tensor) -> dict[str, Tensor]:
         kept = nms(boxes, scores, self.nms_thresh)[: self.detections_per_img]
@@ -159,13 +154,3 @@ def voted(kept: Tensor, boxes: Tensor, scores: Tensor, iou: float) -> Tensor:
     """
     shares: Tensor = (box_iou(kept, boxes) > iou) * scores
     return shares @ boxes / shares.sum(dim=1, keepdim=True)
-
-
-def _scores(logits: Tensor, boxes: list[Tensor]) -> list[Tensor]:
-    """Return for each photo the scores of its boxes."""
-    return _apart(functional.softmax(logits, dim=-1)[:, 1], boxes)
-
-
-def _apart(rows: Tensor, boxes: list[Tensor]) -> list[Tensor]:
-    """Return for each photo the rows of its boxes."""
-    return list(torch.split(rows, [len(own) for own in boxes]))
