@@ -155,7 +155,10 @@ def test_heads_over_one_another_are_found_whatever_the_grid(seed: int, side: int
 
 @settings(max_examples=200, deadline=None)
 @given(
-    edge=st.sampled_from(["left", "right"]), shift=st.integers(-30, 30), width=st.integers(6, OVERLAP), loose=st.booleans()
+    edge=st.sampled_from(["left", "right"]),
+    shift=st.integers(-30, 30),
+    width=st.integers(6, OVERLAP),
+    loose=st.booleans(),
 )
 def test_a_head_at_a_seam_is_neither_lost_nor_doubled(edge: str, shift: int, width: int, loose: bool) -> None:
     first, second = list(tiles_of(140, SIDE, SIDE, OVERLAP))

@@ -51,14 +51,16 @@ _FEW_HEADS, _RATHER_BARE, _RATHER_BLUISH = 4, 0.3, 0.03
 _TEXTURE = 3.0  # mean step of grey between neighbouring pixels, 0 to 255, in a block that has texture
 
 
-def flags(photo: Image, found: Detections, card: Card | None) -> tuple[str, ...]:
+def flags(photo: Image, found: Detections, card: Card | None, scale: float | None = None) -> tuple[str, ...]:
     """Return the flags of a photo on which the heads `found` were counted; boxes are in pixels of `photo`.
 
-    The photo has the size at which the network looks at it. Without a card nothing is said of the size of heads.
+    The photo has the size at which the network looks at it. If it is a part of one, or boxes are in other pixels,
+    `scale` says how many of the network's pixels one of theirs is. Without a card nothing is said of the size of heads.
     """
     raised = [CAP] if found.capped else []
     if card is not None and card.head_sides is not None and len(found) >= _LEAST_HEADS:
-        side = float(np.median(np.sqrt(area(found.boxes)))) * card.side / max(photo.shape[:2])
+        scale = card.side / max(photo.shape[:2]) if scale is None else scale
+        side = float(np.median(np.sqrt(area(found.boxes)))) * scale
         raised += [SMALL_HEADS] * (side < card.head_sides[0]) + [LARGE_HEADS] * (side > card.head_sides[1])
     aspect = aspect_of(photo)
     raised += [BLUR] * (aspect.sharpness < _LEAST_SHARPNESS)

@@ -121,7 +121,11 @@ def _grouped(pool: _Pool, iou: float) -> tuple[Float[np.ndarray, "k 4"], Int[np.
 
 
 def _most_overlapped(
-    means: Float[np.ndarray, "4 k"], sizes: Float[np.ndarray, " k"], box: Float[np.ndarray, "4"], size: float, iou: float
+    means: Float[np.ndarray, "4 k"],
+    sizes: Float[np.ndarray, " k"],
+    box: Float[np.ndarray, "4"],
+    size: float,
+    iou: float,
 ) -> int:
     """Return which mean the box overlaps most; -1 if none by more than `iou`."""
     if not len(sizes):
@@ -143,17 +147,15 @@ def _scores(
     weight = np.bincount(groups, pool.weights)
     seen = np.zeros((len(boxes), len(weights)), dtype=bool)
     seen[groups, pool.model] = True
-    match confidence:
-        case "avg":
-            return sums / boxes * np.minimum(boxes, len(weights)) / weights.sum()
-        case "max":
-            highest = np.zeros(len(boxes))
-            np.maximum.at(highest, groups, pool.scores)
-            return highest / weights.max()
-        case "box_and_model_avg":
-            return sums / weight * (seen @ weights) / weights.sum()
-        case "absent_model_aware_avg":
-            return sums / (weight + ~seen @ weights)
+    mean: Float[np.ndarray, " k"] = sums / boxes * np.minimum(boxes, len(weights)) / weights.sum()
+    if confidence == "max":
+        mean = np.zeros(len(boxes))
+        np.maximum.at(mean, groups, pool.scores / weights.max())
+    elif confidence == "box_and_model_avg":
+        mean = sums / weight * (seen @ weights) / weights.sum()
+    elif confidence == "absent_model_aware_avg":
+        mean = sums / (weight + ~seen @ weights)
+    return mean
 
 
 def _capped(found: Sequence[Detections]) -> bool:

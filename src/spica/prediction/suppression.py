@@ -43,9 +43,10 @@ def suppressed(boxes: Boxes, iou: float) -> Bool[np.ndarray, " n"]:
 def overlapping(boxes: Float32[np.ndarray, "n 4"]) -> Pairs:
     """Return all pairs of boxes that share some area, in float64."""
     edges = boxes.astype(np.float64)
-    parts = list(_swept(edges)) or [Pairs(*(np.zeros(0, dtype=np.int64) for _ in range(2)), np.zeros(0))]
-    first, second = (np.concatenate([getattr(part, name) for part in parts]) for name in ("first", "second"))
-    shared = np.concatenate([part.shared for part in parts])
+    nothing = np.zeros(0, dtype=np.int64)
+    parts = [Pairs(nothing, nothing, np.zeros(0)), *_swept(edges)]
+    first, second = np.concatenate([one.first for one in parts]), np.concatenate([one.second for one in parts])
+    shared = np.concatenate([one.shared for one in parts])
     return Pairs(np.minimum(first, second), np.maximum(first, second), shared)
 
 

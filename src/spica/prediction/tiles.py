@@ -1,7 +1,7 @@
 """Tiles: a photo that is larger than a detector can look at, part by part, without losing or doubling a head."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -110,9 +110,7 @@ def _chosen(
     return stay
 
 
-def _same_head(
-    pairs: Pairs, areas: Float[np.ndarray, " n"], pieces: Bool[np.ndarray, " n"]
-) -> Bool[np.ndarray, " p"]:
+def _same_head(pairs: Pairs, areas: Float[np.ndarray, " n"], pieces: Bool[np.ndarray, " n"]) -> Bool[np.ndarray, " p"]:
     """Return which pairs are of one head: two boxes nearly equal, or a piece mostly in the other box."""
     covered = pairs.shared / areas[pairs.second] > _COVERED
     return np.where(pieces[pairs.second], covered, pairs.iou(areas) > SAME_HEAD)

@@ -1,0 +1,74 @@
+"""Combinations: several detectors, and several views of each photo, as one detector with a card of its own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from types import MappingProxyType
+
+from spica.detections import Detect, Detections
+from spica.image import Image
+from spica.prediction.card import Card
+from spica.prediction.fusion import averaged, fused
+from spica.prediction.runtime import Detector, Facts
+from spica.prediction.views import mirrored
+
+# Measured on new fields, see docs/experiments.md: closer boxes are averaged better, further ones are other heads.
+SAME_HEAD = 0.6
+# Of the threshold of one view: what only some views find gets a lower score. Measured there, for counts without bias.
+THRESHOLDS: Mapping[int, float] = MappingProxyType({1: 1.0, 2: 0.93, 4: 0.9, 8: 0.91})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Combination:
+    """A Detect made of detectors, with what a `Detector` knows of itself."""
+
+    detect: Detect
+    name: str
+    card: Card
+    facts: Facts
+    workers: int
+
+    def __call__(self, photo: Image) -> Detections:
+        """Return every box above the least score, in pixels of the photo."""
+        return self.detect(photo)
+
+
+def combined(detectors: Sequence[Detector], views: int = 1) -> Detector:
+    """Return the detectors as one that looks at some views of each photo, by weighted boxes fusion of all it finds.
+
+    Its card is that of the first one, with the threshold that is to be expected after fusion. One detector and one view
+    are that detector.
+
+    Raises:
+        ValueError: if there is no detector, or `views` is not 1, 2, 4 or 8.
+    """
+    combine = partial(averaged, iou=SAME_HEAD)
+    if not detectors:
+        raise ValueError("there is no detector to combine, expected at least one")
+    looks = [mirrored(detector, views, combine) for detector in detectors]
+    first = detectors[0]
+    if len(detectors) == views == 1:
+        return first
+    return Combination(
+        detect=looks[0] if len(looks) == 1 else fused(looks, combine),
+        name=" + ".join(detector.name for detector in detectors),
+        card=_card([detector.card for detector in detectors], views),
+        facts={**first.facts, "views": views},
+        workers=min(detector.workers for detector in detectors),
+    )
+
+
+def _card(cards: Sequence[Card], views: int) -> Card:
+    """Return the card of the first, with the mean threshold, and the sizes of heads that all know."""
+    side = max(card.side for card in cards)
+    ranges = [
+        (low * side / card.side, high * side / card.side)
+        for card in cards
+        if card.side and card.head_sides is not None
+        for low, high in [card.head_sides]
+    ]
+    low, high = max((one[0] for one in ranges), default=0.0), min((one[1] for one in ranges), default=0.0)
+    threshold = sum(card.threshold for card in cards) / len(cards) * THRESHOLDS[views]
+    trained_on = "; ".join(dict.fromkeys(card.trained_on for card in cards))
+    head_sides = (low, high) if low < high else None
+    return replace(cards[0], threshold=round(threshold, 3), side=side, head_sides=head_sides, trained_on=trained_on)
