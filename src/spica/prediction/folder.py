@@ -144,7 +144,9 @@ def predict_folder(
         OutputError: if the folder holds other results or cannot be written; errors of photos are listed instead.
         ImageError: if there are no photos.
         SubmissionError: if two photos of a submission have the same id.
+        WeightsError: if `order.looks` do not fit the detector.
     """
+    order.looks.side(order.known)  # before any work
     skipped: list[Path] = []
     photos = name_photos(order.paths, skipped=skipped.append)
     ids = photo_ids(photos) if order.submission is not None else {}
