@@ -22,7 +22,7 @@ CONFIDENCES: tuple[Confidence, ...] = ("avg", "max", "box_and_model_avg", "absen
 
 def crowd(random: np.random.Generator, models: int) -> list[Detections]:
     """Return what several detectors found: some heads, each seen by some of them, loosely and sometimes twice."""
-    heads = random.uniform(0, 800, (int(random.integers(1, 15)), 2))
+    heads = random.uniform(0, 800, (int(random.integers(1, 9)), 2))
     heads = np.hstack([heads, heads + random.uniform(30, 200, (len(heads), 2))])
     found = []
     for _ in range(models):

@@ -8,7 +8,8 @@ import pytest
 from spica.detections import Detections
 from spica.errors import WeightsError
 from spica.image import Image
-from spica.images import read_resized, write_image
+from spica.images import read_image, read_resized, write_image
+from spica.loading import load_detector
 from spica.prediction.card import Card
 from spica.prediction.looking import HEAD_SIDE, Looks, first_sight, seen
 from spica.prediction.runtime import Facts, detect_file
@@ -23,7 +24,7 @@ class Eye:
     It finds a score below the threshold for every second head.
     """
 
-    name, facts, workers, card = "eye", Facts, 1, CARD
+    name, workers = "eye", 1
 
     def __init__(self, head: int, step: int, card: Card = CARD) -> None:
         corners = np.stack(np.meshgrid(np.arange(2, 250, step), np.arange(2, 250, step)), axis=-1).reshape(-1, 2)
@@ -156,3 +157,43 @@ def test_a_jpeg_is_read_with_the_pixels_that_tiles_need(tmp_path: Path) -> None:
     assert [one.side for one in (whole, half, full)] == [SIDE] * 3
     assert half.middle.shape == (SIDE, SIDE, 3)
     np.testing.assert_array_equal(full.photo.pixels, read_resized(tmp_path / "photo.jpg", 0).pixels)
+
+
+# --- real photos
+
+
+def away_from_seams(found: Detections) -> int:
+    """Return how many heads above the threshold end 40 pixels or more from where photos were joined."""
+    boxes = found.boxes
+    near = [
+        (boxes[:, axis] < seam + 40) & (boxes[:, axis + 2] > seam - 40)
+        for seam in (1024, 2048, 3072)
+        for axis in (0, 1)
+    ]
+    return int((~np.any(near, axis=0)).sum())
+
+
+def test_photos_joined_to_one_are_counted_as_they_are_alone(gwhd: Path, tmp_path: Path) -> None:
+    """16 photos as one of 4096 x 4096 pixels: where joining has cut no head, within 1 %; and not without tiles."""
+    detect = load_detector()
+    photos = [read_image(path) for path in sorted((gwhd / "train").glob("*.jpg"))[:16]]
+    write_image(tmp_path / "large.png", np.vstack([np.hstack(photos[row : row + 4]) for row in range(0, 16, 4)]))
+
+    def found(looks: Looks) -> Detections:
+        return detect_file(detect, tmp_path / "large.png", looks).above(detect.card.threshold)
+
+    parts = [detect(photo).above(detect.card.threshold) for photo in photos]
+    alone = sum(map(len, parts))
+    uncut = sum(away_from_seams(one.moved(1024 * (n % 4), 1024 * (n // 4))) for n, one in enumerate(parts))
+    assert abs(away_from_seams(found(Looks(tile=1024))) - uncut) <= 0.01 * uncut
+    assert abs(len(found(Looks(gsd=0.3))) - alone) <= 0.03 * alone
+    assert abs(len(found(Looks())) - alone) <= 0.1 * alone  # the size of heads is only guessed
+    assert len(found(Looks(tile=4096))) < 0.5 * alone
+
+
+def test_a_photo_three_times_as_large_is_looked_at_as_a_whole(gwhd: Path, tmp_path: Path) -> None:
+    detect = load_detector()
+    for path in sorted((gwhd / "train").glob("*.jpg"))[:3]:
+        write_image(tmp_path / "large.png", read_image(path).repeat(3, axis=0).repeat(3, axis=1))
+        sight = first_sight(tmp_path / "large.png", detect.card, Looks())
+        assert seen(detect, tmp_path / "large.png", sight, detect.card, Looks())[0].tile == 3072

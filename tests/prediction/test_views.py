@@ -69,6 +69,19 @@ def test_what_a_detector_finds_on_every_view_is_found_once_with_its_score(views:
     assert len(set(asked)) == len(asked) == views
 
 
+@pytest.mark.parametrize("views", [2, 4])
+def test_fewer_views_are_turns_evenly_spread(views: int) -> None:
+    asked: list[bytes] = []
+
+    def detect(view: Image) -> Detections:
+        asked.append(view.tobytes())
+        return no_detections()
+
+    mirrored(detect, views)(PHOTO)
+    turns = [np.rot90(PHOTO, turn) for turn in range(0, 4, 4 // views)]
+    assert set(asked) == {np.ascontiguousarray(turn).tobytes() for turn in turns}
+
+
 def test_one_view_is_the_detector_itself() -> None:
     assert mirrored(find_white, 1) is find_white
 

@@ -12,9 +12,8 @@ from spica.prediction.fusion import averaged, fused
 from spica.prediction.runtime import Detector, Facts
 from spica.prediction.views import mirrored
 
-# Measured on new fields, see docs/experiments.md: closer boxes are averaged better, further ones are other heads.
-SAME_HEAD = 0.6
-# Of the threshold of one view: what only some views find gets a lower score. Measured there, for counts without bias.
+SAME_HEAD = 0.6  # IoU; 0.55 to 0.65 score the same, see docs/experiments.md
+# Of the threshold of one view: what only some views find gets a lower score. So chosen there that counts keep their bias.
 THRESHOLDS: Mapping[int, float] = MappingProxyType({1: 1.0, 2: 0.93, 4: 0.9, 8: 0.91})
 
 

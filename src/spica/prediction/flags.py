@@ -19,7 +19,7 @@ NOT_WHEAT = "not_wheat"
 
 MEANINGS = {
     CAP: "the detector gave as many boxes as it can: the count may be too low",
-    SMALL_HEADS: "heads are smaller than those the model knows: go nearer, or cut the photo into parts",
+    SMALL_HEADS: "heads are smaller than those the model knows: go nearer, or give a smaller --tile",
     LARGE_HEADS: "heads are larger than those the model knows: go further away, or scale the photo down",
     BLUR: "the photo is blurred: heads may be missed",
     NOT_WHEAT: "this does not look like a field of wheat",
