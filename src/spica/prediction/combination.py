@@ -13,7 +13,7 @@ from spica.prediction.runtime import Detector, Facts
 from spica.prediction.views import mirrored
 
 SAME_HEAD = 0.6  # IoU; 0.55 to 0.65 score the same, see docs/experiments.md
-# Of the threshold of one view: what only some views find gets a lower score. So chosen there that counts keep their bias.
+# Of the threshold of one view, so that counts keep their bias: what only some views find gets a lower score.
 THRESHOLDS: Mapping[int, float] = MappingProxyType({1: 1.0, 2: 0.93, 4: 0.9, 8: 0.91})
 
 

@@ -12,7 +12,7 @@ from spica.prediction.fusion import Combine, averaged, fused
 
 # What the bits of a view's number do to a photo, in this order; all eight together are all ways to lay down a photo.
 _SWAPPED, _MIRRORED, _UPSIDE_DOWN = 4, 1, 2
-# Half a turn, quarter turns, mirror images: for their number turns gain more than mirror images, see docs/experiments.md.
+# Half a turn, quarter turns, mirror images: turns gain more than as many mirror images, see docs/experiments.md.
 _ORDER = (0, 3, 5, 6, 1, 2, 4, 7)
 
 VIEWS = (1, 2, 4, 8)
@@ -21,7 +21,8 @@ VIEWS = (1, 2, 4, 8)
 def mirrored(detect: Detect, views: int = 8, combine: Combine = averaged) -> Detect:
     """Return a Detect that looks at 1, 2, 4 or 8 views of each photo and combines what it finds, as `fused`.
 
-    2 are the photo and half a turn of it, 4 all its quarter turns, 8 these and their mirror images. 1 is `detect` itself.
+    2 are the photo and half a turn of it, 4 all its quarter turns, 8 these and their mirror images; 1 is `detect`
+    itself.
 
     Raises:
         ValueError: if `views` is another number.
