@@ -17,10 +17,10 @@ test: .venv/installed test-core  ## The whole check: format, lint, types, layers
 	$(BIN)/coverage report --include="$(PURE)" --fail-under=95
 
 test-core: .venv-core/testing  ## What a plain install can do, in an environment without torch
-	$(CORE)/pytest --quiet tests/core tests/prediction tests/test_images.py tests/test_detections.py
+	$(CORE)/pytest --quiet tests/core tests/counting tests/prediction tests/test_images.py tests/test_detections.py
 
 # The parts that are all arithmetic and text; the others are covered as far as their tests reach.
-PURE := src/spica/boxes.py,src/spica/detections.py,src/spica/scoring/*,src/spica/labels/*.py,src/spica/prediction/*,src/spica/training/recipe.py,src/spica/training/augmentation.py,src/spica/training/schedule.py
+PURE := src/spica/boxes.py,src/spica/detections.py,src/spica/scoring/*,src/spica/report/*,src/spica/labels/*.py,src/spica/counting/*,src/spica/prediction/*,src/spica/training/recipe.py,src/spica/training/augmentation.py,src/spica/training/schedule.py
 
 format: .venv/installed
 	$(BIN)/ruff check --fix src tests benchmarks

@@ -520,6 +520,23 @@ def test_a_perfect_submission_scores_1(labelled: Path, tmp_path: Path) -> None:
     assert evaluation["overall"]["score"] == 1
     assert evaluation["threshold"] == 0
     assert len(list((tmp_path / "out").glob("*.png"))) == 4
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "submission.csv on data: 4 photos with 3 heads" in page
+    assert "1.000</strong> score, rule kaggle" in page
+
+
+def test_the_report_shows_what_a_detector_missed_and_needs_no_plots(
+    labelled: Path, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    result = run("evaluate", labelled, "--weights", weights, "--no-ap", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    assert "without plots" in result.stderr
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "two on data: 4 photos with 3 heads" in page
+    assert "0 heads labelled, 1 found: 0 hit, 0 missed, 1 false" in page
+    assert page.count("data:image/jpeg;base64,") == 1  # the others are perfect
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["evaluation.json", "report.html"]
 
 
 def test_weights_are_evaluated_at_their_own_threshold(labelled: Path, weights: str, tmp_path: Path) -> None:

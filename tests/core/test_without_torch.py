@@ -49,6 +49,7 @@ def test_the_shipped_model_finds_the_heads_of_rendered_fields(fields: tuple[Path
     assert scored.returncode == 0, scored.stderr
     assert "pip install 'spica-wheat[evaluate]'" in scored.stderr
     assert json.loads((tmp_path / "scores" / "evaluation.json").read_text())["overall"]["score"] > 0.3
+    assert "</html>" in (tmp_path / "scores" / "report.html").read_text("utf-8")
 
 
 def test_a_detector_can_be_evaluated(fields: tuple[Path, Labels]) -> None:

@@ -12,7 +12,7 @@ from PIL import ImageFilter
 from spica.boxes import Boxes
 from spica.detections import Detections, no_detections
 from spica.image import Image
-from spica.images import read_image, resized
+from spica.images import aspect_of, read_image, resized
 from spica.labels.fields import SOURCES, render_field
 from spica.labels.folder import read_labels
 from spica.prediction.card import Card
@@ -23,7 +23,6 @@ from spica.prediction.flags import (
     MEANINGS,
     NOT_WHEAT,
     SMALL_HEADS,
-    aspect_of,
     flags,
 )
 

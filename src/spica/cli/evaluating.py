@@ -32,7 +32,7 @@ def evaluate(
         float | None,
         typer.Option(min=0, max=1, help="Least score of a head. Default: as the weights recommend; 0 for a file."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json and plots.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, report.html and plots.")] = None,
     images: Annotated[
         Path | None, typer.Option(help="Only images named in this file: one id a line, or a file of folds.")
     ] = None,
@@ -70,15 +70,18 @@ def evaluate(
             say(f"the shipped model was trained on {detect.card.trained_on}; on those photos its score flatters")
         for one in weights or ():
             _say_exposure(one, labels)
-        found, recommended = _detected(detect, labels, looks), detect.card.threshold
+        found, recommended, subject = _detected(detect, labels, looks), detect.card.threshold, detect.name
     else:
         found, recommended = _submitted(submission, labels, strictly=images is None and not source), 0.0
+        subject = submission.name
     threshold = recommended if score is None else score
     with_ap = _has_average_precision() if average_precision is None else average_precision
     evaluation = evaluated(found, labels, threshold, by_rule, average_precision=with_ap)
     show(evaluation)
     if out is not None:
         _write(out, found, labels, evaluation)
+        _write_report(out, found, labels, evaluation, f"{subject} on {data.resolve().name}")
+        typer.echo(f"written to {out}")
 
 
 def _has_average_precision() -> bool:
@@ -218,4 +221,19 @@ def _write(folder: Path, found: Mapping[str, "Detections"], labels: "Labels", ev
         write_plots(folder, found, labels, evaluation, rule_named(evaluation.rule))
     except MissingExtraError as error:
         say(f"without plots: {error}")
-    typer.echo(f"written to {folder}")
+
+
+def _write_report(
+    folder: Path, found: Mapping[str, "Detections"], labels: "Labels", evaluation: "Evaluation", subject: str
+) -> None:
+    from spica.images import write_atomically
+    from spica.report import findings, report_page, sharpness_of, worst_pictures
+    from spica.scoring.rules import rule_named
+
+    with progress() as bar:
+        sharpness = sharpness_of(bar.track(labels, description="report"))
+    said = findings(found, labels, evaluation, sharpness, rule_named(evaluation.rule))
+    pictures = worst_pictures(evaluation.worst, found, labels, evaluation.threshold)
+    # A file name that is not text has odd bytes, which are written as \xNN.
+    page = report_page(said, pictures, subject).encode("utf-8", "backslashreplace")
+    write_atomically(folder / "report.html", page)

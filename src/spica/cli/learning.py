@@ -1,6 +1,7 @@
 """Commands that teach a detector: train, and what it can be built from."""
 
 from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,6 +12,8 @@ from spica.errors import needing_torch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.progress import Progress as Bar
 
     from spica.training.run import Progress, Tell
 
@@ -32,35 +35,43 @@ def train(
 ) -> None:
     """Train a detector by a recipe."""
     with needing_torch("this command"):
-        from spica.training import run
-    chosen = settings or []
-    with progress() as bar:
-
-        def teller(name: str) -> "Tell":
-            task = bar.add_task(f"{name}, %", total=100)
-
-            def tell(now: "Progress") -> None:
-                if is_first_process():
-                    bar.update(task, completed=round(100 * now.done))
-                    bar.console.print(_line(now), markup=False, highlight=False, soft_wrap=True)
-
-            return tell
-
         if folds is not None:
-            from spica.training.folds import FOLDS_TABLE, train_folds
-
-            rows = train_folds(recipe, data, out, resume=resume, settings=chosen, tell=teller)
+            _train_folds(recipe, data, out, resume=resume, settings=settings or [])
         else:
-            evaluations = run.train(recipe, data, out, resume=resume, settings=chosen, tell=teller("training"))
-    if folds is not None:
-        _show_table([asdict(row) for row in rows])
-        typer.echo(f"written to {out / FOLDS_TABLE}")
-        return
+            _train(recipe, data, out, resume=resume, settings=settings or [])
+
+
+def _train(recipe: Path, data: Path, out: Path, *, resume: bool, settings: list[str]) -> None:
+    from spica.training.run import train
+
+    with progress() as bar:
+        evaluations = train(recipe, data, out, resume=resume, settings=settings, tell=_teller(bar, "training"))
     for name, evaluation in evaluations.items():
         typer.echo(f"\n{name}:")
         show(evaluation)
     if is_first_process():
         typer.echo(f"written to {out}")
+
+
+def _train_folds(recipe: Path, data: Path, out: Path, *, resume: bool, settings: list[str]) -> None:
+    from spica.training.folds import FOLDS_TABLE, train_folds
+
+    with progress() as bar:
+        rows = train_folds(recipe, data, out, resume=resume, settings=settings, tell=partial(_teller, bar))
+    _show_table([asdict(row) for row in rows])
+    typer.echo(f"written to {out / FOLDS_TABLE}")
+
+
+def _teller(bar: "Bar", name: str) -> "Tell":
+    """Return what shows how far a training is."""
+    task = bar.add_task(f"{name}, %", total=100)
+
+    def tell(now: "Progress") -> None:
+        if is_first_process():
+            bar.update(task, completed=round(100 * now.done))
+            bar.console.print(_line(now), markup=False, highlight=False, soft_wrap=True)
+
+    return tell
 
 
 def _line(now: "Progress") -> str:

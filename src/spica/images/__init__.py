@@ -1,5 +1,6 @@
 """Photos: found in folders, read into RGB whatever their format, and written without half-written files."""
 
+from spica.images.aspect import Aspect, aspect_of
 from spica.images.finding import DRAWN_SIGN, PHOTO_SUFFIXES, find_images, mark_drawn, name_photos, photos_in
 from spica.images.reading import MOST_PIXELS, Photo, image_size, read_image, read_photo
 from spica.images.resizing import fitted_size, read_resized, resized
@@ -9,7 +10,9 @@ __all__ = [
     "DRAWN_SIGN",
     "MOST_PIXELS",
     "PHOTO_SUFFIXES",
+    "Aspect",
     "Photo",
+    "aspect_of",
     "find_images",
     "fitted_size",
     "image_size",

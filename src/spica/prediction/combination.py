@@ -35,7 +35,7 @@ class Combination:
 def combined(detectors: Sequence[Detector], views: int = 1) -> Detector:
     """Return the detectors as one that looks at some views of each photo, by weighted boxes fusion of all it finds.
 
-    Its card is that of the first one, with the threshold that is to be expected after fusion. One detector and one view
+    Its card is that of the first one, with the threshold that is to be expected after fusion; of counts it knows nothing. One detector and one view
     are that detector.
 
     Raises:
@@ -69,5 +69,7 @@ def _card(cards: Sequence[Card], views: int) -> Card:
     low, high = max((one[0] for one in ranges), default=0.0), min((one[1] for one in ranges), default=0.0)
     threshold = sum(card.threshold for card in cards) / len(cards) * THRESHOLDS[views]
     trained_on = "; ".join(dict.fromkeys(card.trained_on for card in cards))
-    head_sides = (low, high) if low < high else None
-    return replace(cards[0], threshold=round(threshold, 3), side=side, head_sides=head_sides, trained_on=trained_on)
+    sides = (low, high) if low < high else None
+    # What is known of counts holds for one view at its own threshold.
+    known = replace(cards[0], counts=None, side=side, head_sides=sides, trained_on=trained_on)
+    return replace(known, threshold=round(threshold, 3))

@@ -21,7 +21,7 @@ from spica.scoring.predictions import Found, aligned
 from spica.scoring.rules import ADA, KAGGLE, Rule
 
 ALL = "all"  # name of the row over all images
-_WORST = 10  # images listed
+_WORST = 20  # images listed
 
 
 @dataclass(frozen=True, slots=True)

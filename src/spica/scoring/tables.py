@@ -8,6 +8,7 @@ from rich.table import Table
 from spica.scoring.evaluation import Evaluation, Row
 
 _NONE = "-"
+_MOST_WORST = 10  # images listed: what fits beside the other tables
 
 
 def _decimals(digits: int) -> Callable[[float | None], str]:
@@ -69,7 +70,7 @@ def worst_table(evaluation: Evaluation) -> Table:
     table = Table("image", "source", title="Images to look at", title_justify="left")
     for name in ("heads", "found", "score"):
         table.add_column(name, justify="right")
-    for image in evaluation.worst:
+    for image in evaluation.worst[:_MOST_WORST]:
         table.add_row(image.id, image.source, str(image.heads), str(image.found), _score(image.score))
     return table
 

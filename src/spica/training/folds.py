@@ -12,7 +12,7 @@ import numpy as np
 
 from spica.boxes import iou
 from spica.errors import AnnotationError
-from spica.images import make_folder, read_image, write_atomically
+from spica.images import make_folder, read_resized, write_atomically
 from spica.labels.annotations import UNKNOWN_SOURCE
 from spica.labels.folder import read_labels
 from spica.labels.folds import hold_out
@@ -97,8 +97,10 @@ def proposal_recall(detect: NetworkDetect, labels: Labels, ious: Sequence[float]
     best: list[np.ndarray] = []
     for image in labels:
         if image.heads:
-            proposals = detect.proposals(read_image(image.path))
-            best.append(iou(image.boxes, proposals).max(axis=1, initial=0))
+            photo = read_resized(image.path, detect.card.side)
+            height, width, _ = photo.pixels.shape
+            zoom = np.array([photo.width / width, photo.height / height] * 2, dtype=np.float32)
+            best.append(iou(image.boxes, detect.proposals(photo.pixels) * zoom).max(axis=1, initial=0))
     nearest = np.concatenate(best) if best else np.zeros(0)
     return [float((nearest > limit).mean()) if len(nearest) else float("nan") for limit in ious]
 

@@ -1,0 +1,1 @@
+"""Counting: from boxes to heads per photo, plot and square metre, with intervals."""

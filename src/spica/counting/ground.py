@@ -1,0 +1,129 @@
+"""The ground that a photo shows: its area in square metres, from what is known of the camera or of a frame in it.
+
+Photos are taken straight from above; `gsd` is the ground sampling distance, in millimetres of ground for each pixel.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from spica.boxes import Boxes
+
+_MILLIMETRES = 1000.0
+
+
+@runtime_checkable
+class Ground(Protocol):
+    """The part of a photo in which heads are counted."""
+
+    def area(self, width: int, height: int) -> float:
+        """Return its area in square metres, on a photo of that many pixels."""
+        ...
+
+    def holds(self, boxes: Boxes) -> Bool[np.ndarray, " n"]:
+        """Return which boxes, in pixels of the photo, have their centre in it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A whole photo, whose pixels each show `gsd` x `gsd` millimetres of ground.
+
+    Raises:
+        ValueError: if that is not a number above 0.
+    """
+
+    gsd: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.gsd) and self.gsd > 0):
+            raise ValueError(f"gsd is {self.gsd}, expected millimetres above 0")
+
+    def area(self, width: int, height: int) -> float:
+        """Return the area in square metres.
+
+        >>> Sampled(0.5).area(2000, 1000)
+        0.5
+        """
+        return width * height * (self.gsd / _MILLIMETRES) ** 2
+
+    def holds(self, boxes: Boxes) -> Bool[np.ndarray, " n"]:
+        """Return True for every box."""
+        return np.ones(len(boxes), dtype=bool)
+
+
+@dataclass(frozen=True, slots=True)
+class FromAbove:
+    """A whole photo taken from `height` metres above the heads, whose longer side spans `angle` degrees.
+
+    Raises:
+        ValueError: if the height is not above 0, or the angle not between 0 and 180.
+    """
+
+    height: float
+    angle: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.height) and self.height > 0):
+            raise ValueError(f"height is {self.height}, expected metres above 0")
+        if not 0 < self.angle < 180:
+            raise ValueError(f"angle of view is {self.angle}, expected degrees between 0 and 180")
+
+    def area(self, width: int, height: int) -> float:
+        """Return the area in square metres.
+
+        >>> round(FromAbove(height=1.0, angle=90).area(4000, 2000), 3)  # 2 x 1 m
+        2.0
+        """
+        longest = 2 * self.height * math.tan(math.radians(self.angle) / 2)
+        return Sampled(longest * _MILLIMETRES / max(width, height)).area(width, height)
+
+    def holds(self, boxes: Boxes) -> Bool[np.ndarray, " n"]:
+        """Return True for every box."""
+        return np.ones(len(boxes), dtype=bool)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quadrat:
+    """The inside of a frame of known sides, in metres, that lies on the field.
+
+    `corners` (4, 2) are its inner corners in pixels of the photo, x and y, one after the other round the frame. A frame
+    that is seen from aside is no rectangle on the photo, and has its own area all the same.
+
+    Raises:
+        ValueError: if a side is not above 0, or the corners make no convex shape.
+    """
+
+    corners: Float[np.ndarray, "4 2"]
+    sides: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(side) and side > 0 for side in self.sides):
+            raise ValueError(f"the frame has sides of {self.sides[0]:g} x {self.sides[1]:g}, expected metres above 0")
+        turns = _turns(self.corners)
+        if not (np.isfinite(self.corners).all() and ((turns > 0).all() or (turns < 0).all())):
+            raise ValueError("the corners make no convex shape; expected them one after the other round the frame")
+
+    def area(self, width: int, height: int) -> float:
+        """Return the area in square metres; the photo's size does not matter."""
+        del width, height
+        return self.sides[0] * self.sides[1]
+
+    def holds(self, boxes: Boxes) -> Bool[np.ndarray, " n"]:
+        """Return which boxes have their centre inside the frame, or on it."""
+        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+        edges = np.roll(self.corners, -1, axis=0) - self.corners
+        offsets = centres[:, None].astype(np.float64) - self.corners[None]
+        sides = edges[None, :, 0] * offsets[:, :, 1] - edges[None, :, 1] * offsets[:, :, 0]
+        inside: Bool[np.ndarray, " n"] = (sides * np.sign(_turns(self.corners).sum()) >= 0).all(axis=1)
+        return inside
+
+
+def _turns(corners: Float[np.ndarray, "4 2"]) -> Float[np.ndarray, " 4"]:
+    """Return at each corner how far the way round turns: above 0 to one side, below 0 to the other."""
+    before = corners - np.roll(corners, 1, axis=0)
+    after = np.roll(corners, -1, axis=0) - corners
+    return np.asarray(before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0])

@@ -1,0 +1,41 @@
+"""The page itself: one file of HTML with everything in it, readable without a network and without JavaScript."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+
+import spica
+from spica.report import sections
+from spica.report.findings import Findings
+from spica.report.gallery import worst
+from spica.report.markup import Markup, element
+from spica.report.photos import Picture
+
+# The page asks for nothing, and a browser shall see to it: pictures and styles lie inside, scripts there are none.
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def report_page(said: Findings, pictures: Sequence[Picture], subject: str) -> str:
+    """Return the page as HTML; `subject` says in words what was evaluated."""
+    style = Markup(files("spica.report").joinpath("page.css").read_text("utf-8"))
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", f"Wheat heads found by {subject}"),
+        element("style", style),
+    )
+    main = element(
+        "main",
+        sections.scores(said),
+        sections.counts(said),
+        sections.thresholds(said),
+        sections.reliability(said),
+        sections.errors(said),
+        worst(pictures),
+    )
+    footer = element(
+        "footer", element("p", f"Written by Spica {spica.__version__}; docs/metric.md defines the numbers.")
+    )
+    body = element("body", sections.headline(said, subject), main, footer)
+    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
