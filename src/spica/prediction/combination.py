@@ -35,8 +35,8 @@ class Combination:
 def combined(detectors: Sequence[Detector], views: int = 1) -> Detector:
     """Return the detectors as one that looks at some views of each photo, by weighted boxes fusion of all it finds.
 
-    Its card is that of the first one, with the threshold that is to be expected after fusion; of counts it knows nothing. One detector and one view
-    are that detector.
+    Its card is that of the first one, with the threshold to be expected after fusion, and nothing on counts. One
+    detector and one view are that detector.
 
     Raises:
         ValueError: if there is no detector, or `views` is not 1, 2, 4 or 8.
