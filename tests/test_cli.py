@@ -27,7 +27,7 @@ from spica.prediction.card import Card
 from spica.prediction.journal import Journal, Outcome
 from spica.prediction.runtime import Facts
 
-COMMANDS = ("predict", "evaluate", "train", "export", "backbones", "data")
+COMMANDS = ("predict", "count", "evaluate", "train", "export", "backbones", "data")
 HEADER = "image_id,width,height,bbox,source\n"
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from spica.prediction.folder import Order, Summary
     from spica.prediction.journal import Outcome
     from spica.prediction.looking import Looks
+    from spica.prediction.runtime import Detector
 
 Weights = typer.Option(
     help="Model file (.onnx), run folder or weights file of a trained detector; may be repeated, and all look at each "
@@ -45,15 +46,24 @@ def predict(
 ) -> None:
     """Find and count the heads on photos; exit with 1 if a photo failed."""
     from spica.loading import load_ensemble
-    from spica.prediction.folder import Order, predict_folder
+    from spica.prediction.folder import Order
 
-    signal.signal(signal.SIGTERM, _interrupt)  # a polite kill stops as Ctrl-C does
     looks = looks_of(tile, gsd)
     detector = load_ensemble(weights or (), device, views=int(views))
     card = detector.card
     threshold = card.threshold if score is None else score
     name, facts, workers = detector.name, detector.facts, detector.workers
     order = Order(paths, out, threshold, pictures, submission, name, facts, card, workers, looks)
+    summary = predicted(detector, order)
+    if summary.failed:
+        fail(f"{summary.failed} of {summary.photos} photos failed: {out / 'errors.csv'}")
+
+
+def predicted(detector: "Detector", order: "Order") -> "Summary":
+    """Write a result folder, with progress, and say what is to be known of it."""
+    from spica.prediction.folder import predict_folder
+
+    signal.signal(signal.SIGTERM, _interrupt)  # a polite kill stops as Ctrl-C does
     with progress(rate="photos") as bar:
         task = bar.add_task("photos", total=None)
 
@@ -65,10 +75,9 @@ def predict(
                 bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
         summary = predict_folder(detector, order, told=told)
-    typer.echo(_result(summary, threshold, out))
+    typer.echo(_result(summary, order.score, order.out))
     _say_what_to_know(summary, order)
-    if summary.failed:
-        fail(f"{summary.failed} of {summary.photos} photos failed: {out / 'errors.csv'}")
+    return summary
 
 
 def looks_of(tile: int | None, gsd: float | None) -> "Looks":

@@ -5,7 +5,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -275,6 +275,7 @@ def _summary(outcomes: Iterable[Outcome]) -> Summary:
 
 def _write_manifest(order: Order, summary: Summary) -> None:
     """Write what was done and how; no times, so that the same photos give the same folder."""
+    known = order.known
     content = {
         **order.description(),
         "skipped": [str(folder) for folder in summary.skipped],
@@ -283,6 +284,8 @@ def _write_manifest(order: Order, summary: Summary) -> None:
         "failed": summary.failed,
         "heads": summary.heads,
         "flagged": summary.flagged,
+        # What is known of counts holds at the recommended threshold alone.
+        "counts": asdict(known.counts) if known.counts and order.score == known.threshold else None,
     }
     write_atomically(order.out / MANIFEST, (json.dumps(content, indent=2) + "\n").encode())
 
