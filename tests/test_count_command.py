@@ -22,6 +22,7 @@ from spica.prediction.reading import read_results
 MODEL = CountModel(correction=1.1, between=0.05, within=0.5, reach_90=1.7, reach_95=2.2)
 CARD = Card(threshold=0.5, counts=MODEL)
 WIDTH, HEIGHT = 400, 200
+AREA = (WIDTH + 2 * 1.6) * (HEIGHT + 2 * 1.6) * 0.002**2  # at 2 mm a pixel; heads of 8 pixels reach 1.6 beyond
 
 
 def run(*arguments: object) -> Result:
@@ -63,10 +64,10 @@ def test_a_count_has_heads_density_and_limits_for_each_photo(results: Path, tmp_
         "heads": "11.0",
         "low": f"{estimate.low:.1f}",
         "high": f"{estimate.high:.1f}",
-        "area_m2": "0.3200",
-        "density": f"{11 / 0.32:.1f}",
-        "density_low": f"{estimate.low / 0.32:.1f}",
-        "density_high": f"{estimate.high / 0.32:.1f}",
+        "area_m2": f"{AREA:.4f}",
+        "density": f"{11 / AREA:.1f}",
+        "density_low": f"{estimate.low / AREA:.1f}",
+        "density_high": f"{estimate.high / AREA:.1f}",
         "flags": "blur not_wheat",
     }
     assert (last["found"], last["heads"], last["low"]) == ("0", "0.0", "0.0")
@@ -82,7 +83,7 @@ def test_wider_limits_are_asked_for_by_level(results: Path, tmp_path: Path) -> N
 
 def test_a_camera_straight_above_gives_the_area(results: Path, tmp_path: Path) -> None:
     run("count", results, "--out", tmp_path / "out", "--height", 1, "--angle", 90)
-    assert rows(tmp_path / "out" / "counts.csv")[0]["area_m2"] == "2.0000"  # 2 m wide, 1 m high
+    assert rows(tmp_path / "out" / "counts.csv")[2]["area_m2"] == "2.0000"  # 2 m wide, 1 m high, no heads
 
 
 def test_photos_of_a_plot_are_added_up(results: Path, tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def test_photos_of_a_plot_are_added_up(results: Path, tmp_path: Path) -> None:
     assert [(row["plot"], row["photos"], row["found"]) for row in plots] == [("12", "2", "30"), ("3", "1", "0")]
     estimate = counted(MODEL, 30, photos=2)
     assert (plots[0]["heads"], plots[0]["high"]) == ("33.0", f"{estimate.high:.1f}")
-    assert plots[0]["density"] == f"{33 / 0.64:.1f}"
+    assert plots[0]["density"] == f"{33 / (2 * AREA):.1f}"
 
 
 def test_in_a_frame_only_its_heads_count(results: Path, tmp_path: Path) -> None:

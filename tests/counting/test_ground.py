@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spica.counting.ground import FromAbove, Quadrat, Sampled
+from spica.counting.ground import FromAbove, Quadrat, Sampled, border_margin
 
 SQUARE = np.array([[100.0, 100], [500, 100], [500, 500], [100, 500]])
 
@@ -50,6 +50,25 @@ def test_it_does_not_matter_at_which_corner_and_which_way_round_one_begins(
     heads = at(*np.random.default_rng(seed).uniform(0, 600, (20, 2)).tolist())
     corners = np.roll(SQUARE[::-1] if backwards else SQUARE, first, axis=0)
     assert (Quadrat(corners, (0.5, 0.5)).holds(heads) == Quadrat(SQUARE, (0.5, 0.5)).holds(heads)).all()
+
+
+def test_around_a_photo_lies_a_margin_from_which_heads_reach_into_it() -> None:
+    heads = at((50, 50), (90, 80))  # 20 x 12 pixels: with 30 % visible, the centre is a fifth of a side outside
+    assert border_margin(heads) == pytest.approx(0.2 * 16)
+    assert border_margin(at()) == 0
+    assert Sampled(1.0).area(1000, 500, margin=10) == pytest.approx(1.02 * 0.52)
+    assert FromAbove(1.0, 90).area(1000, 500, margin=10) == pytest.approx(4 * 1.02 * 0.52)
+    assert Quadrat(SQUARE, (0.5, 0.5)).area(1000, 500, margin=10) == 0.25
+
+
+def test_with_that_margin_densities_are_right() -> None:
+    random = np.random.default_rng(5)
+    side, size, photo = 40.0, 60_000, 1000
+    centres = random.uniform(-200, photo + 200, (size, 2))
+    visible = np.clip(np.minimum(centres + side / 2, photo) - np.maximum(centres - side / 2, 0), 0, side).prod(axis=1)
+    counted = int((visible >= 0.3 * side**2).sum())
+    dense = counted / Sampled(1000.0).area(photo, photo, border_margin(np.array([[0, 0, side, side]], np.float32)))
+    assert dense == pytest.approx(size / (photo + 400) ** 2, rel=0.01)
 
 
 @pytest.mark.parametrize("gsd", [0, -1, float("nan"), float("inf")])

@@ -149,6 +149,7 @@ def _grounds(measures: Measures, results: "Results") -> tuple[Mapping[str, "Grou
 def _part(photo: "Outcome", plot: str, ground: "Ground | None", measures: Measures) -> "Part":
     from spica.boxes import no_boxes
     from spica.counting.counts import Part, held
+    from spica.counting.ground import border_margin
     from spica.prediction.flags import LARGE_HEADS, SMALL_HEADS
 
     boxes = no_boxes() if photo.found is None else photo.found.boxes
@@ -157,7 +158,7 @@ def _part(photo: "Outcome", plot: str, ground: "Ground | None", measures: Measur
         plot=plot,
         image=photo.name,
         found=held(boxes, ground),
-        area=None if ground is None else ground.area(photo.width, photo.height),
+        area=None if ground is None else ground.area(photo.width, photo.height, border_margin(boxes)),
         flags=(*photo.flags, *missing),
         known=not {SMALL_HEADS, LARGE_HEADS}.intersection(photo.flags),
     )
