@@ -1,0 +1,296 @@
+"""Label Studio: tasks in its JSON, full or JSON-MIN, with rectangles in percent; and the photos in images/."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from spica.errors import AnnotationError
+from spica.images import PHOTO_SUFFIXES
+from spica.labels.annotations import (
+    UNKNOWN_SOURCE,
+    AnnotatedImage,
+    Annotations,
+    BoxRow,
+    Edges,
+    annotations_without_twins,
+)
+from spica.labels.imagetable import Origin, read_origins
+from spica.labels.jsonfile import lists_objects, read_json, real_number, short, size_or_none
+from spica.labels.photofiles import Photos, find_photos, photo_folder
+from spica.labels.photonames import PhotoNames, photo_names_of
+from spica.labels.problems import Place, Problem, error, warning
+
+FILE = "tasks.json"
+PHOTOS = "images"
+IMAGE, SOURCE, SESSION = "image", "source", "session"  # what a task's data may hold
+
+_SIGNS = (b'"annotations"', b'"predictions"', b'"annotation_id"')  # one of them is in every form
+_RECTANGLES = frozenset({"rectanglelabels", "rectangle"})
+# What is said of a region or of the photo, and has no place of its own.
+_SAID = frozenset({"choices", "labels", "textarea", "rating", "number", "taxonomy", "datetime", "pairwise", "relation"})
+_LEFT_OUT = "it is left out"
+
+
+@dataclass(frozen=True, slots=True)
+class _Annotation:
+    """What one person said of a task: when, and the regions."""
+
+    key: str
+    changed: datetime
+    regions: Sequence[Mapping[str, Any]]
+    skipped: bool
+
+
+@dataclass(slots=True)
+class _Task:
+    """A photo to label, and every annotation of it."""
+
+    place: Place
+    data: Mapping[str, Any]
+    annotations: list[_Annotation]
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What was read so far."""
+
+    photos: Photos
+    names: PhotoNames
+    origins: Mapping[str, Origin]
+    images: dict[str, AnnotatedImage] = field(default_factory=dict)
+    rows: list[BoxRow] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    passed_over: set[str] = field(default_factory=set)
+
+
+def files(data: Path) -> tuple[Path, ...]:
+    """Return the JSON files in a folder, or the file `data`, that hold tasks of Label Studio."""
+    candidates = sorted(data.glob("*.json")) if data.is_dir() else [data]
+    return tuple(file for file in candidates if file.is_file() and _holds_tasks(file))
+
+
+def read(data: Path, photos: Path | None = None) -> Annotations:
+    """Return the annotations of every file of tasks in a folder, or of one file.
+
+    Of several annotations of a task the newest that was not skipped is used. Tasks without one are left out: it is not
+    known whether their photos show heads. A photo lies in `photos` (else in images/, else beside the file); uploads
+    are known by their name after the letters that Label Studio puts before it.
+
+    Raises:
+        AnnotationError: if there is no such file, or one cannot be read or is not JSON.
+    """
+    found = files(data)
+    if not found:
+        raise AnnotationError(f"{data}: no JSON file holds tasks of Label Studio; expected {FILE}")
+    shown = find_photos(photo_folder(data, PHOTOS, photos))
+    origins, problems = read_origins(data if data.is_dir() else data.parent)
+    reading = _Reading(shown, photo_names_of(shown), origins, problems=list(problems))
+    for file in found:
+        for task in _tasks(file, reading.problems):
+            _read_task(reading, task)
+    _report_unlisted(reading)
+    return annotations_without_twins(shown, reading.images.values(), reading.rows, reading.problems)
+
+
+def _holds_tasks(file: Path) -> bool:
+    try:
+        content = file.read_bytes()
+    except OSError as broken:
+        raise AnnotationError(f"{file}: cannot be read ({broken.strerror}); check the rights") from broken
+    return lists_objects(content) and any(sign in content for sign in _SIGNS)
+
+
+def _tasks(file: Path, problems: list[Problem]) -> list[_Task]:
+    """Return the tasks of a file; in JSON-MIN each annotation has an entry, and those of a task are put together."""
+    tasks: dict[str, _Task] = {}
+    for position, entry in enumerate(read_json(file), start=1):
+        place = _place(file, position, entry)
+        try:
+            task = _full_task(place, entry) if "data" in entry else _short_task(place, entry)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            text = f"expected a task with data and annotations, got {short(entry)}"
+            problems.append(error("task", place, "", text, f"mend or delete it; {_LEFT_OUT}"))
+            continue
+        key = f"task {position}" if "data" in entry else str(place)
+        if key in tasks:
+            tasks[key].annotations.extend(task.annotations)
+        else:
+            tasks[key] = task
+    return list(tasks.values())
+
+
+def _place(file: Path, position: int, entry: Any) -> Place:
+    """Return the place of a task by the number that Label Studio shows, or by its position in the file."""
+    number = entry.get("id") if isinstance(entry, dict) else None
+    return Place(file, number, "task id") if type(number) is int else Place(file, position, "task")
+
+
+def _full_task(place: Place, entry: Mapping[str, Any]) -> _Task:
+    """Return a task of the full form."""
+    annotations = [
+        _Annotation(str(one.get("id", "")), _changed(one), list(one["result"]), bool(one.get("was_cancelled")))
+        for one in entry.get("annotations") or ()
+    ]
+    return _Task(place, dict(entry["data"]), annotations)
+
+
+def _short_task(place: Place, entry: Mapping[str, Any]) -> _Task:
+    """Return a task of JSON-MIN with the one annotation of this entry; regions stand under the names of the config."""
+    regions = [
+        region
+        for key, value in entry.items()
+        if isinstance(value, list) and key not in {SOURCE, SESSION}
+        for region in value
+        if isinstance(region, dict)
+    ]
+    return _Task(
+        place, dict(entry), [_Annotation(str(entry["annotation_id"]), _changed(entry), regions, skipped=False)]
+    )
+
+
+def _changed(annotation: Mapping[str, Any]) -> datetime:
+    """Return when an annotation was changed last; the beginning of time where that is not written down."""
+    text = annotation.get("updated_at") or annotation.get("created_at")
+    when = datetime.fromisoformat(text) if text else datetime.min
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def _read_task(reading: _Reading, task: _Task) -> None:
+    """Add the photo of a task and the boxes of its newest annotation, or say why not."""
+    try:
+        name = reading.names.id_of(_photo_name(task.data))
+    except ValueError as broken:
+        reading.problems.append(error("no image", task.place, "", str(broken), f"name its photo; {_LEFT_OUT}"))
+        return
+    chosen = _chosen(reading, task, name)
+    if chosen is None:
+        reading.passed_over.add(name)
+        return
+    if name in reading.images:
+        text = f"the photo stands in {reading.images[name].place}, too"
+        remedy = "delete one of the tasks; this one is left out"
+        reading.problems.append(error("listed twice", task.place, name, text, remedy))
+        return
+    reading.images[name] = _image(reading, task, name, chosen)
+    labels = {region.get("id"): _label(region) for region in chosen.regions if region.get("type") == "labels"}
+    for position, region in enumerate(chosen.regions, start=1):
+        _read_region(reading, name, replace(task.place, box=position), region, labels)
+
+
+def _photo_name(data: Mapping[str, Any]) -> str:
+    """Return the path of a task's photo, from an address, a local file or an upload.
+
+    Raises:
+        ValueError: if the task names no photo, or several.
+
+    >>> _photo_name({"image": "/data/local-files/?d=images/day%201/plot.7.jpg"})
+    'images/day 1/plot.7.jpg'
+    """
+    named = {key: _path(value) for key, value in data.items() if isinstance(value, str)}
+    photos = {key: path for key, path in named.items() if Path(path).suffix.lower() in PHOTO_SUFFIXES}
+    chosen = [photos[IMAGE]] if IMAGE in photos else sorted(set(photos.values()))
+    if len(chosen) != 1:
+        raise ValueError(f"expected one photo in the data of the task, got {short(dict(data))}")
+    return chosen[0]
+
+
+def _path(address: str) -> str:
+    parts = urlsplit(address)
+    local = parse_qs(parts.query).get("d")
+    return local[0] if local else unquote(parts.path)
+
+
+def _chosen(reading: _Reading, task: _Task, name: str) -> _Annotation | None:
+    """Return the newest annotation that was not skipped, and list the others; None if there is none."""
+    done = [one for one in task.annotations if not one.skipped]
+    if not done:
+        said = "was skipped" if task.annotations else "is not annotated"
+        text, remedy = f"the task {said}, so the photo is not used", "annotate it and submit it"
+        reading.problems.append(warning("not labelled", task.place, name, text, remedy))
+        return None
+    newest = max(done, key=lambda one: one.changed)
+    if len(done) > 1:
+        text = f"{len(done)} annotations; the newest is used (id {newest.key}, {newest.changed:%Y-%m-%d %H:%M})"
+        others = ", ".join(one.key for one in done if one is not newest)
+        remedy = f"delete the one that is wrong; left out: {others}"
+        reading.problems.append(warning("several annotations", task.place, name, text, remedy))
+    return newest
+
+
+def _image(reading: _Reading, task: _Task, name: str, chosen: _Annotation) -> AnnotatedImage:
+    """Return the photo of a task, of the size that its regions tell."""
+    size: tuple[int | None, int | None] = (None, None)
+    for region in chosen.regions:
+        try:
+            size = size_or_none(region.get("original_width")), size_or_none(region.get("original_height"))
+        except ValueError:
+            continue  # the photo itself tells its size
+        break
+    origin = reading.origins.get(name)
+    source = task.data.get(SOURCE) or (origin.source if origin else UNKNOWN_SOURCE)
+    session = task.data.get(SESSION) or (origin.session if origin else "")
+    return AnnotatedImage(name, reading.photos.path(name), task.place, *size, str(source), str(session))
+
+
+def _read_region(
+    reading: _Reading, name: str, place: Place, region: Mapping[str, Any], labels: Mapping[Any, str]
+) -> None:
+    """Add the box of a region, or what is wrong with it; what has no place on the photo is passed over."""
+    value = region.get("value", region)  # JSON-MIN has no "value" around it
+    kind = str(region.get("type") or _kind(value))
+    if kind in _SAID:
+        return
+    if kind not in _RECTANGLES:
+        text, remedy = f"a region of type {kind}, expected a rectangle", f"draw a rectangle instead; {_LEFT_OUT}"
+        reading.problems.append(error("shape", place, name, text, remedy))
+        return
+    try:
+        turned = real_number(value.get("rotation") or 0) % 360, real_number(region.get("image_rotation") or 0) % 360
+        edges = _edges(value)
+    except (KeyError, TypeError, AttributeError):
+        text = f"expected x, y, width and height in percent, got {short(value)}"
+        reading.problems.append(error("box", place, name, text, f"mend or delete it; {_LEFT_OUT}"))
+        return
+    if any(turned):
+        what = f"the rectangle is turned by {turned[0]:g}" if turned[0] else f"the photo was turned by {turned[1]:g}"
+        remedy = f"turn it back and fit it to the head; {_LEFT_OUT}"
+        reading.problems.append(error("rotated", place, name, f"{what} degrees, expected 0", remedy))
+        return
+    reading.rows.append(
+        BoxRow(name, edges, place, relative=True, label=_label(region) or labels.get(region.get("id"), ""))
+    )
+
+
+def _kind(value: Any) -> str:
+    """Return the type of a region that does not tell it, as in JSON-MIN: the list of labels is named after it."""
+    named = [key for key, labels in value.items() if isinstance(labels, list) and key != "points"]
+    return next(
+        (key for key in named if key.endswith("labels") or key in _SAID), "rectangle" if "x" in value else "text"
+    )
+
+
+def _edges(value: Mapping[str, Any]) -> Edges:
+    """Return left, top, right, bottom as fractions of the photo.
+
+    Older versions write a negative width or height where a rectangle was drawn from right to left or upwards.
+    """
+    x, y, width, height = (real_number(value[key]) for key in ("x", "y", "width", "height"))
+    (left, right), (top, bottom) = sorted((x, x + width)), sorted((y, y + height))
+    return left / 100, top / 100, right / 100, bottom / 100
+
+
+def _label(region: Mapping[str, Any]) -> str:
+    """Return what a region is called; several names are one, with commas."""
+    value = region.get("value", region)
+    named = value.get("rectanglelabels") or value.get("labels") or ()
+    return ", ".join(str(one) for one in named)
+
+
+def _report_unlisted(reading: _Reading) -> None:
+    for name, paths in reading.photos.by_id.items():
+        if name not in reading.images and name not in reading.passed_over:
+            text, remedy = "no task shows the photo, so it is not used", "import it into Label Studio, and label it"
+            reading.problems.append(warning("no labels", Place(paths[0]), name, text, remedy))
