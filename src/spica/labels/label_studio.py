@@ -1,14 +1,11 @@
 """Label Studio: tasks in its JSON, full or JSON-MIN, with rectangles in percent; and the photos in images/."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from spica.errors import AnnotationError
-from spica.images import PHOTO_SUFFIXES
 from spica.labels.annotations import (
     UNKNOWN_SOURCE,
     AnnotatedImage,
@@ -18,39 +15,19 @@ from spica.labels.annotations import (
     annotations_without_twins,
 )
 from spica.labels.imagetable import Origin, read_origins
-from spica.labels.jsonfile import lists_objects, read_json, real_number, short, size_or_none
+from spica.labels.jsonfile import real_number, short, size_or_none
+from spica.labels.label_studio_export import SESSION, SOURCE, Submitted, Task, holds_tasks, photo_path, read_tasks
 from spica.labels.photofiles import Photos, find_photos, photo_folder
 from spica.labels.photonames import PhotoNames, photo_names_of
 from spica.labels.problems import Place, Problem, error, warning
 
 FILE = "tasks.json"
 PHOTOS = "images"
-IMAGE, SOURCE, SESSION = "image", "source", "session"  # what a task's data may hold
 
-_SIGNS = (b'"annotations"', b'"predictions"', b'"annotation_id"')  # one of them is in every form
 _RECTANGLES = frozenset({"rectanglelabels", "rectangle"})
 # What is said of a region or of the photo, and has no place of its own.
 _SAID = frozenset({"choices", "labels", "textarea", "rating", "number", "taxonomy", "datetime", "pairwise", "relation"})
 _LEFT_OUT = "it is left out"
-
-
-@dataclass(frozen=True, slots=True)
-class _Annotation:
-    """What one person said of a task: when, and the regions."""
-
-    key: str
-    changed: datetime
-    regions: Sequence[Mapping[str, Any]]
-    skipped: bool
-
-
-@dataclass(slots=True)
-class _Task:
-    """A photo to label, and every annotation of it."""
-
-    place: Place
-    data: Mapping[str, Any]
-    annotations: list[_Annotation]
 
 
 @dataclass(slots=True)
@@ -69,7 +46,7 @@ class _Reading:
 def files(data: Path) -> tuple[Path, ...]:
     """Return the JSON files in a folder, or the file `data`, that hold tasks of Label Studio."""
     candidates = sorted(data.glob("*.json")) if data.is_dir() else [data]
-    return tuple(file for file in candidates if file.is_file() and _holds_tasks(file))
+    return tuple(file for file in candidates if file.is_file() and holds_tasks(file))
 
 
 def read(data: Path, photos: Path | None = None) -> Annotations:
@@ -89,79 +66,18 @@ def read(data: Path, photos: Path | None = None) -> Annotations:
     origins, problems = read_origins(data if data.is_dir() else data.parent)
     reading = _Reading(shown, photo_names_of(shown), origins, problems=list(problems))
     for file in found:
-        for task in _tasks(file, reading.problems):
+        tasks, broken = read_tasks(file)
+        reading.problems.extend(broken)
+        for task in tasks:
             _read_task(reading, task)
     _report_unlisted(reading)
     return annotations_without_twins(shown, reading.images.values(), reading.rows, reading.problems)
 
 
-def _holds_tasks(file: Path) -> bool:
-    try:
-        content = file.read_bytes()
-    except OSError as broken:
-        raise AnnotationError(f"{file}: cannot be read ({broken.strerror}); check the rights") from broken
-    return lists_objects(content) and any(sign in content for sign in _SIGNS)
-
-
-def _tasks(file: Path, problems: list[Problem]) -> list[_Task]:
-    """Return the tasks of a file; in JSON-MIN each annotation has an entry, and those of a task are put together."""
-    tasks: dict[str, _Task] = {}
-    for position, entry in enumerate(read_json(file), start=1):
-        place = _place(file, position, entry)
-        try:
-            task = _full_task(place, entry) if "data" in entry else _short_task(place, entry)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            text = f"expected a task with data and annotations, got {short(entry)}"
-            problems.append(error("task", place, "", text, f"mend or delete it; {_LEFT_OUT}"))
-            continue
-        key = f"task {position}" if "data" in entry else str(place)
-        if key in tasks:
-            tasks[key].annotations.extend(task.annotations)
-        else:
-            tasks[key] = task
-    return list(tasks.values())
-
-
-def _place(file: Path, position: int, entry: Any) -> Place:
-    """Return the place of a task by the number that Label Studio shows, or by its position in the file."""
-    number = entry.get("id") if isinstance(entry, dict) else None
-    return Place(file, number, "task id") if type(number) is int else Place(file, position, "task")
-
-
-def _full_task(place: Place, entry: Mapping[str, Any]) -> _Task:
-    """Return a task of the full form."""
-    annotations = [
-        _Annotation(str(one.get("id", "")), _changed(one), list(one["result"]), bool(one.get("was_cancelled")))
-        for one in entry.get("annotations") or ()
-    ]
-    return _Task(place, dict(entry["data"]), annotations)
-
-
-def _short_task(place: Place, entry: Mapping[str, Any]) -> _Task:
-    """Return a task of JSON-MIN with the one annotation of this entry; regions stand under the names of the config."""
-    regions = [
-        region
-        for key, value in entry.items()
-        if isinstance(value, list) and key not in {SOURCE, SESSION}
-        for region in value
-        if isinstance(region, dict)
-    ]
-    return _Task(
-        place, dict(entry), [_Annotation(str(entry["annotation_id"]), _changed(entry), regions, skipped=False)]
-    )
-
-
-def _changed(annotation: Mapping[str, Any]) -> datetime:
-    """Return when an annotation was changed last; the beginning of time where that is not written down."""
-    text = annotation.get("updated_at") or annotation.get("created_at")
-    when = datetime.fromisoformat(text) if text else datetime.min
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
-
-
-def _read_task(reading: _Reading, task: _Task) -> None:
+def _read_task(reading: _Reading, task: Task) -> None:
     """Add the photo of a task and the boxes of its newest annotation, or say why not."""
     try:
-        name = reading.names.id_of(_photo_name(task.data))
+        name = reading.names.id_of(photo_path(task.data))
     except ValueError as broken:
         reading.problems.append(error("no image", task.place, "", str(broken), f"name its photo; {_LEFT_OUT}"))
         return
@@ -180,30 +96,7 @@ def _read_task(reading: _Reading, task: _Task) -> None:
         _read_region(reading, name, replace(task.place, box=position), region, labels)
 
 
-def _photo_name(data: Mapping[str, Any]) -> str:
-    """Return the path of a task's photo, from an address, a local file or an upload.
-
-    Raises:
-        ValueError: if the task names no photo, or several.
-
-    >>> _photo_name({"image": "/data/local-files/?d=images/day%201/plot.7.jpg"})
-    'images/day 1/plot.7.jpg'
-    """
-    named = {key: _path(value) for key, value in data.items() if isinstance(value, str)}
-    photos = {key: path for key, path in named.items() if Path(path).suffix.lower() in PHOTO_SUFFIXES}
-    chosen = [photos[IMAGE]] if IMAGE in photos else sorted(set(photos.values()))
-    if len(chosen) != 1:
-        raise ValueError(f"expected one photo in the data of the task, got {short(dict(data))}")
-    return chosen[0]
-
-
-def _path(address: str) -> str:
-    parts = urlsplit(address)
-    local = parse_qs(parts.query).get("d")
-    return local[0] if local else unquote(parts.path)
-
-
-def _chosen(reading: _Reading, task: _Task, name: str) -> _Annotation | None:
+def _chosen(reading: _Reading, task: Task, name: str) -> Submitted | None:
     """Return the newest annotation that was not skipped, and list the others; None if there is none."""
     done = [one for one in task.annotations if not one.skipped]
     if not done:
@@ -220,7 +113,7 @@ def _chosen(reading: _Reading, task: _Task, name: str) -> _Annotation | None:
     return newest
 
 
-def _image(reading: _Reading, task: _Task, name: str, chosen: _Annotation) -> AnnotatedImage:
+def _image(reading: _Reading, task: Task, name: str, chosen: Submitted) -> AnnotatedImage:
     """Return the photo of a task, of the size that its regions tell."""
     size: tuple[int | None, int | None] = (None, None)
     for region in chosen.regions:

@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 from spica.images import write_atomically
 from spica.labels.found import FoundHeads
-from spica.labels.label_studio import FILE, IMAGE, PHOTOS, SESSION, SOURCE
+from spica.labels.label_studio import FILE, PHOTOS
+from spica.labels.label_studio_export import IMAGE, SESSION, SOURCE
 from spica.labels.labelled import HEAD, LabelledImage, Labels
 from spica.labels.photofiles import put_photos
 
