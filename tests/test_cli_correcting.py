@@ -125,3 +125,60 @@ def test_the_check_says_what_will_be_left_out_of_an_export(results: Path, tmp_pa
     result = run("data", "check", tmp_path / "tasks")
     assert result.exit_code == 0
     assert result.stdout.count("is not annotated, so the photo is not used") == 2
+
+
+@pytest.fixture
+def labelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return two labelled photos; the detector finds a second head on both."""
+    folder = tmp_path / "labelled"
+    for name in ("a", "b"):
+        (folder / "train").mkdir(parents=True, exist_ok=True)
+        write_image(folder / "train" / f"{name}.jpg", np.full((60, 60, 3), 90, dtype=np.uint8))
+    rows = "".join(f'{name},60,60,"[2, 2, 10, 10]",field\n' for name in ("a", "b"))
+    (folder / "train.csv").write_text("image_id,width,height,bbox,source\n" + rows)
+    monkeypatch.setattr("spica.loading.load_detector", lambda _weights, _device: TwoHeads())
+    return folder
+
+
+def test_suspects_are_a_page_and_two_tables(labelled: Path, tmp_path: Path) -> None:
+    result = run("data", "suspects", labelled, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("2 suspects on 2 photos, 2 photos ordered")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["suspects.csv", "suspects.html", "worth.csv"]
+    with (tmp_path / "out" / "suspects.csv").open(newline="") as stream:
+        assert [(row["image"], row["kind"]) for row in csv.DictReader(stream)] == [
+            ("a", "not labelled"),
+            ("b", "not labelled"),
+        ]
+
+
+def test_suspects_by_a_file_of_predictions_and_photos_without_labels(labelled: Path, tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    for name in ("north/c.jpg", "a.jpg"):
+        (more / name).parent.mkdir(parents=True, exist_ok=True)
+        write_image(more / name, np.full((60, 60, 3), 90, dtype=np.uint8))
+    file = tmp_path / "submission.csv"
+    file.write_text("image_id,PredictionString\na,0.9 2 2 10 10\nb,\nnorth/c,0.4 2 2 10 10\n")
+    asked = ("data", "suspects", labelled, "--submission", file, "--out", tmp_path / "out")
+    result = run(*asked, "--unlabelled", more)
+    assert result.exit_code == 0, result.stderr
+    assert "1 photo(s) are labelled and not among those to be labelled" in result.stderr
+    assert result.stdout.startswith("1 suspects on 2 photos, 1 photos ordered")
+    with (tmp_path / "out" / "worth.csv").open(newline="") as stream:
+        assert [(row["image"], row["source"]) for row in csv.DictReader(stream)] == [("north/c", "north")]
+    file.write_text("image_id,PredictionString\na,\n")
+    assert "1 image(s) are missing, first b; add them" in run(*asked).stderr
+    assert run(*asked, "--weights", "x").exit_code == 2
+
+
+def test_suspects_need_labels(labelled: Path, tmp_path: Path) -> None:
+    for photo in (labelled / "train").iterdir():
+        photo.unlink()
+    result = run("data", "suspects", labelled, "--out", tmp_path / "out")
+    assert "no labelled image is left to look at" in result.stderr
+
+
+def test_suspects_explain_themselves_without_python_words() -> None:
+    result = run("data", "suspects", "--help")
+    assert result.exit_code == 0
+    assert "Raises" not in result.stdout

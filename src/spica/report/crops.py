@@ -18,7 +18,7 @@ from spica.scoring.suspects import Suspect
 from spica.scoring.worth import Worth
 
 _AROUND = 2.6  # side of a crop in sides of what is meant: enough of its neighbours to judge it by
-_LEAST = 150.0  # pixels of the photo in a crop: less shows no plant
+_LEAST = 150  # pixels of the photo in a crop: less shows no plant
 _SHOWN = 300  # pixels of a crop in the page
 _WHOLE = 560  # and of a whole photo
 
@@ -33,8 +33,7 @@ class Crop:
 
     suspect: Suspect
     address: str
-    width: float
-    height: float
+    side: int
     labels: Float32[np.ndarray, "_ 4"]
     found: Float32[np.ndarray, "_ 4"]
     other_labels: Float32[np.ndarray, "_ 4"]
@@ -77,17 +76,15 @@ def whole_photos(
 def _crop(suspect: Suspect, pixels: Image | None, sure: Boxes) -> Crop:
     image = suspect.image
     left, top, right, bottom = suspect.box
-    side = min(max(_AROUND * max(right - left, bottom - top), _LEAST), image.width, image.height)
-    x = float(np.clip(round((left + right - side) / 2), 0, image.width - side))
-    y = float(np.clip(round((top + bottom - side) / 2), 0, image.height - side))
-    x, y, side = round(x), round(y), round(side)
+    side = min(max(round(_AROUND * max(right - left, bottom - top)), _LEAST), image.width, image.height)
+    x = min(max(round((left + right - side) / 2), 0), image.width - side)
+    y = min(max(round((top + bottom - side) / 2), 0), image.height - side)
     others = np.delete(image.boxes, list(suspect.rows), axis=0)
     apart = ~(sure[:, None] == suspect.found[None]).all(axis=2).any(axis=1)
     return Crop(
         suspect=suspect,
         address="" if pixels is None else _address(pixels[y : y + side, x : x + side]),
-        width=side,
-        height=side,
+        side=side,
         labels=_moved(suspect.labels, x, y, side),
         found=_moved(suspect.found, x, y, side),
         other_labels=_moved(others, x, y, side),
@@ -95,7 +92,7 @@ def _crop(suspect: Suspect, pixels: Image | None, sure: Boxes) -> Crop:
     )
 
 
-def _moved(boxes: Boxes, x: float, y: float, side: float) -> Boxes:
+def _moved(boxes: Boxes, x: int, y: int, side: int) -> Float32[np.ndarray, "_ 4"]:
     """Return the boxes of which something lies in a square of a photo, in its pixels."""
     moved = boxes - np.array([x, y, x, y], dtype=np.float32)
     return moved[(moved[:, :2] < side).all(axis=1) & (moved[:, 2:] > 0).all(axis=1)]

@@ -69,7 +69,12 @@ def _where(suspect: Suspect, places: Mapping[str, Sequence[Place]], *, short: bo
 
 def _header(said: Suspicions) -> Markup:
     counts = Counter(suspect.kind for suspect in said.suspects)
-    tiles = [element("div", element("dt", element("strong", kind), f": {MEANINGS[kind]}"), element("dd", f"{counts[kind]:,}")) for kind in KINDS]
+    tiles = [
+        element(
+            "div", element("dt", element("strong", kind), f": {MEANINGS[kind]}"), element("dd", f"{counts[kind]:,}")
+        )
+        for kind in KINDS
+    ]
     return element(
         "header",
         element("h1", "Labels to look at"),
@@ -117,7 +122,7 @@ def _picture(one: Crop) -> Markup:
         *frames(one.found, "hit", _FOUND),
         *frames(one.labels, "missed", _LABEL),
     ]
-    return _drawing(one.address, (one.width, one.height), layers, f"{one.suspect.kind} on {one.suspect.image.id}")
+    return _drawing(one.address, (one.side, one.side), layers, f"{one.suspect.kind} on {one.suspect.image.id}")
 
 
 def _photos(photos: Sequence[WholePhoto]) -> Markup:
@@ -145,10 +150,10 @@ def _whole(place: int, one: WholePhoto) -> Markup:
     return element("figure", _drawing(one.address, (one.width, one.height), layers, f"Photo {worth.image}"), caption)
 
 
-def _drawing(address: str, size: tuple[float, float], layers: Sequence[Markup], title: str) -> Markup:
+def _drawing(address: str, size: tuple[int, int], layers: Sequence[Markup], title: str) -> Markup:
     if not address:
         return element("p", "This photo could not be read.", class_="unread")
     width, height = size
     photo = element("image", href=address, width=width, height=height)
-    view = f"0 0 {width:g} {height:g}"
+    view = f"0 0 {width} {height}"
     return element("svg", element("title", title), photo, *layers, viewBox=view, role="img", class_="photo")

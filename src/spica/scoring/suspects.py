@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float32, Int
 
-from spica.boxes import Boxes, area, iou
+from spica.boxes import area, iou
 from spica.detections import Detections
 from spica.labels.labelled import LabelledImage
 from spica.scoring.pairing import HIT_IOU, paired_heads
@@ -49,8 +49,8 @@ class Suspect:
     kind: Kind
     evidence: float
     rows: tuple[int, ...]
-    labels: Boxes
-    found: Boxes
+    labels: Float32[np.ndarray, "_ 4"]
+    found: Float32[np.ndarray, "_ 4"]
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -100,7 +100,7 @@ def _photo(image: LabelledImage, found: Detections, threshold: float) -> _Photo:
     )
 
 
-def _shared(first: Boxes, second: Boxes) -> Float[np.ndarray, "n m"]:
+def _shared(first: Float32[np.ndarray, "n 4"], second: Float32[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:
     """Return the area that each box of `first` shares with each of `second`, in square pixels."""
     start = np.maximum(first[:, None, :2], second[:, :2]).astype(np.float64)
     end = np.minimum(first[:, None, 2:], second[:, 2:]).astype(np.float64)
