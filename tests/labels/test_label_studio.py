@@ -6,6 +6,7 @@ submitted: one box of two kept; none kept; two annotations, the newer with a tur
 """
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spica.detections import Detections
@@ -163,7 +164,7 @@ def test_an_annotation_without_regions_is_a_photo_without_heads(photos: Path, tm
         (region(image_rotation=90), "rotated", "the photo was turned by 90 degrees"),
         (region(type="polygonlabels"), "shape", "a region of type polygonlabels, expected a rectangle"),
         (region(type="brushlabels", value={"rle": [1]}), "shape", "a region of type brushlabels"),
-        (region(value={"x": "10"}), "box", "expected x, y, width and height in percent"),
+        (region(value={"x": "10"}), "box", "expected x, y, width, height and angles as numbers"),
         (region(value={"width": 0}), "no area", "width x height is 0 x 51.2"),
     ],
 )
@@ -325,3 +326,41 @@ def test_a_source_called_images_is_not_taken_for_coco(tmp_path: Path, photos: Pa
     image = LabelledImage("a", photos / "a.jpg", 1024, 1024, np.zeros((0, 4), np.float32), "images")
     write_labels((image,), tmp_path / "out", "label-studio")
     assert find_layout(tmp_path / "out") == "label-studio"
+
+
+KEYS = re.findall(
+    r"\w+",
+    "id data image annotations annotation_id result type value x y width height rotation image_rotation original_width "
+    "updated_at was_cancelled rectanglelabels label",
+)
+JSON = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(-5, 200), st.floats(), st.sampled_from(["a.jpg", "rectanglelabels", "x"])
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(KEYS),
+            inner,
+            max_size=6,
+        ),
+    ),
+    max_leaves=25,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(entries=st.lists(JSON, max_size=3))
+def test_no_json_whatever_does_more_than_raise_problems(photos: Path, tmp_path: Path, entries: list[Any]) -> None:
+    sound = task(1, "b.jpg", annotation(region()))
+    labels, _ = read(tmp_path, [sound, *entries], photos=photos)
+    assert labels[0].id == "b"
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(one=JSON, value=JSON)
+def test_no_region_whatever_does_more_than_raise_problems(photos: Path, tmp_path: Path, one: Any, value: Any) -> None:
+    odd = annotation(one, region(value={"x": value}), region(original_width=value, image_rotation=value))
+    labels, problems = read(tmp_path, [task(1, "a.jpg", odd), task(2, "b.jpg", annotation(region()))], photos=photos)
+    assert labels[-1].id == "b"
+    assert "task" not in {problem.kind for problem in problems}  # a region costs itself, not its task

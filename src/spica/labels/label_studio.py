@@ -15,8 +15,18 @@ from spica.labels.annotations import (
     annotations_without_twins,
 )
 from spica.labels.imagetable import Origin, read_origins
-from spica.labels.jsonfile import real_number, short, size_or_none
-from spica.labels.label_studio_export import SESSION, SOURCE, Submitted, Task, holds_tasks, photo_path, read_tasks
+from spica.labels.jsonfile import real_number, short
+from spica.labels.label_studio_export import (
+    SAID,
+    SESSION,
+    SOURCE,
+    Region,
+    Submitted,
+    Task,
+    holds_tasks,
+    photo_path,
+    read_tasks,
+)
 from spica.labels.photofiles import Photos, find_photos, photo_folder
 from spica.labels.photonames import PhotoNames, photo_names_of
 from spica.labels.problems import Place, Problem, error, warning
@@ -25,8 +35,6 @@ FILE = "tasks.json"
 PHOTOS = "images"
 
 _RECTANGLES = frozenset({"rectanglelabels", "rectangle"})
-# What is said of a region or of the photo, and has no place of its own.
-_SAID = frozenset({"choices", "labels", "textarea", "rating", "number", "taxonomy", "datetime", "pairwise", "relation"})
 _LEFT_OUT = "it is left out"
 
 
@@ -91,9 +99,9 @@ def _read_task(reading: _Reading, task: Task) -> None:
         reading.problems.append(error("listed twice", task.place, name, text, remedy))
         return
     reading.images[name] = _image(reading, task, name, chosen)
-    labels = {region.get("id"): _label(region) for region in chosen.regions if region.get("type") == "labels"}
+    beside = {region.key: region.label for region in chosen.regions if region.kind == "labels"}
     for position, region in enumerate(chosen.regions, start=1):
-        _read_region(reading, name, replace(task.place, box=position), region, labels)
+        _read_region(reading, name, replace(task.place, box=position), region, beside)
 
 
 def _chosen(reading: _Reading, task: Task, name: str) -> Submitted | None:
@@ -115,54 +123,39 @@ def _chosen(reading: _Reading, task: Task, name: str) -> Submitted | None:
 
 def _image(reading: _Reading, task: Task, name: str, chosen: Submitted) -> AnnotatedImage:
     """Return the photo of a task, of the size that its regions tell."""
-    size: tuple[int | None, int | None] = (None, None)
-    for region in chosen.regions:
-        try:
-            size = size_or_none(region.get("original_width")), size_or_none(region.get("original_height"))
-        except ValueError:
-            continue  # the photo itself tells its size
-        break
+    sizes = [region.size for region in chosen.regions if region.kind in _RECTANGLES]
+    size = sizes[0] if sizes else (None, None)
     origin = reading.origins.get(name)
     source = task.data.get(SOURCE) or (origin.source if origin else UNKNOWN_SOURCE)
     session = task.data.get(SESSION) or (origin.session if origin else "")
     return AnnotatedImage(name, reading.photos.path(name), task.place, *size, str(source), str(session))
 
 
-def _read_region(
-    reading: _Reading, name: str, place: Place, region: Mapping[str, Any], labels: Mapping[Any, str]
-) -> None:
-    """Add the box of a region, or what is wrong with it; what has no place on the photo is passed over."""
-    value = region.get("value", region)  # JSON-MIN has no "value" around it
-    kind = str(region.get("type") or _kind(value))
-    if kind in _SAID:
+def _read_region(reading: _Reading, name: str, place: Place, region: Region, beside: Mapping[str, str]) -> None:
+    """Add the box of a region, or what is wrong with it; what has no place on the photo is passed over.
+
+    `beside` are labels that stand apart from their rectangle, by its key.
+    """
+    if region.kind in SAID:
         return
-    if kind not in _RECTANGLES:
-        text, remedy = f"a region of type {kind}, expected a rectangle", f"draw a rectangle instead; {_LEFT_OUT}"
+    if region.kind not in _RECTANGLES:
+        text, remedy = f"a region of type {region.kind}, expected a rectangle", f"draw a rectangle instead; {_LEFT_OUT}"
         reading.problems.append(error("shape", place, name, text, remedy))
         return
     try:
-        turned = real_number(value.get("rotation") or 0) % 360, real_number(region.get("image_rotation") or 0) % 360
-        edges = _edges(value)
-    except (KeyError, TypeError, AttributeError):
-        text = f"expected x, y, width and height in percent, got {short(value)}"
+        edges = _edges(region.value)
+        turned, photo = (real_number(angle or 0) % 360 for angle in (region.value.get("rotation"), region.turned))
+    except (KeyError, TypeError):
+        text = f"expected x, y, width, height and angles as numbers, got {short(region.value)}"
         reading.problems.append(error("box", place, name, text, f"mend or delete it; {_LEFT_OUT}"))
         return
-    if any(turned):
-        what = f"the rectangle is turned by {turned[0]:g}" if turned[0] else f"the photo was turned by {turned[1]:g}"
+    if turned or photo:
+        what = f"the rectangle is turned by {turned:g}" if turned else f"the photo was turned by {photo:g}"
         remedy = f"turn it back and fit it to the head; {_LEFT_OUT}"
         reading.problems.append(error("rotated", place, name, f"{what} degrees, expected 0", remedy))
         return
-    reading.rows.append(
-        BoxRow(name, edges, place, relative=True, label=_label(region) or labels.get(region.get("id"), ""))
-    )
-
-
-def _kind(value: Any) -> str:
-    """Return the type of a region that does not tell it, as in JSON-MIN: the list of labels is named after it."""
-    named = [key for key, labels in value.items() if isinstance(labels, list) and key != "points"]
-    return next(
-        (key for key in named if key.endswith("labels") or key in _SAID), "rectangle" if "x" in value else "text"
-    )
+    label = region.label or beside.get(region.key, "")
+    reading.rows.append(BoxRow(name, edges, place, relative=True, label=label))
 
 
 def _edges(value: Mapping[str, Any]) -> Edges:
@@ -173,13 +166,6 @@ def _edges(value: Mapping[str, Any]) -> Edges:
     x, y, width, height = (real_number(value[key]) for key in ("x", "y", "width", "height"))
     (left, right), (top, bottom) = sorted((x, x + width)), sorted((y, y + height))
     return left / 100, top / 100, right / 100, bottom / 100
-
-
-def _label(region: Mapping[str, Any]) -> str:
-    """Return what a region is called; several names are one, with commas."""
-    value = region.get("value", region)
-    named = value.get("rectanglelabels") or value.get("labels") or ()
-    return ", ".join(str(one) for one in named)
 
 
 def _report_unlisted(reading: _Reading) -> None:

@@ -1,6 +1,6 @@
 """What Label Studio exports: tasks, each with a photo and its annotations, from full JSON or JSON-MIN."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,12 +9,33 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from spica.errors import AnnotationError
 from spica.images import PHOTO_SUFFIXES
-from spica.labels.jsonfile import lists_objects, read_json, short
+from spica.labels.jsonfile import lists_objects, read_json, short, size_or_none
 from spica.labels.problems import Place, Problem, error
 
 IMAGE, SOURCE, SESSION = "image", "source", "session"  # what a task's data may hold
 
+# Kinds of regions that say something and have no place of their own.
+SAID = frozenset(
+    {"choices", "labels", "text", "textarea", "rating", "number", "taxonomy", "datetime", "pairwise", "relation"}
+)
+
 _SIGNS = (b'"annotations"', b'"predictions"', b'"annotation_id"')  # one of them is in every form
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One thing that was said of a photo, or of a place on it; `value` holds what belongs to its `kind`, unchecked.
+
+    `label` is what it is called: several names are one, with commas. `turned` is by how many degrees the photo was
+    turned in the tool, `size` the photo's width and height, None where that is not told.
+    """
+
+    key: str
+    kind: str
+    label: str
+    value: Mapping[str, Any]
+    turned: Any
+    size: tuple[int | None, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +44,7 @@ class Submitted:
 
     key: str
     changed: datetime
-    regions: Sequence[Mapping[str, Any]]
+    regions: tuple[Region, ...]
     skipped: bool
 
 
@@ -108,7 +129,7 @@ def _place(file: Path, position: int, entry: Any) -> Place:
 
 def _full(place: Place, entry: Mapping[str, Any]) -> Task:
     annotations = tuple(
-        Submitted(str(one.get("id", "")), _changed(one), list(one["result"]), bool(one.get("was_cancelled")))
+        Submitted(str(one.get("id", "")), _changed(one), _regions(one["result"]), bool(one.get("was_cancelled")))
         for one in entry.get("annotations") or ()
     )
     return Task(place, dict(entry["data"]), annotations)
@@ -118,7 +139,40 @@ def _short(place: Place, entry: Mapping[str, Any]) -> Task:
     """Return a task with the one annotation of this entry; regions stand under the names of the labelling config."""
     lists = [value for value in entry.values() if isinstance(value, list)]
     regions = [region for value in lists for region in value if isinstance(region, dict)]
-    return Task(place, dict(entry), (Submitted(str(entry["annotation_id"]), _changed(entry), regions, skipped=False),))
+    return Task(
+        place, dict(entry), (Submitted(str(entry["annotation_id"]), _changed(entry), _regions(regions), skipped=False),)
+    )
+
+
+def _regions(entries: list[Any]) -> tuple[Region, ...]:
+    return tuple(_region(entry) for entry in entries)
+
+
+def _region(entry: Any) -> Region:
+    """Return a region; what is none is a rectangle without edges, which keeps its position and is told as such."""
+    value = entry.get("value", entry) if isinstance(entry, dict) else None  # JSON-MIN has no "value" around it
+    if not isinstance(value, dict):
+        return Region("", "rectangle", "", {}, 0, (None, None))
+    kind = str(entry.get("type") or _kind(value))
+    named = value.get("rectanglelabels") or value.get("labels")
+    label = ", ".join(str(one) for one in named) if isinstance(named, list) else ""
+    size = _size(entry.get("original_width")), _size(entry.get("original_height"))
+    return Region(str(entry.get("id", "")), kind, label, value, entry.get("image_rotation"), size)
+
+
+def _kind(value: Mapping[str, Any]) -> str:
+    """Return the kind of a region that does not tell it, as in JSON-MIN: the list of its labels is named after it."""
+    named = [key for key, labels in value.items() if isinstance(labels, list) and key != "points"]
+    fallback = "rectangle" if "x" in value else "text"
+    return next((key for key in named if key.endswith("labels") or key in SAID), fallback)
+
+
+def _size(value: Any) -> int | None:
+    """Return a width or height; None where it is not told or makes no sense, for the photo itself tells it."""
+    try:
+        return size_or_none(value)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _changed(annotation: Mapping[str, Any]) -> datetime:
