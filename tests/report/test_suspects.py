@@ -1,11 +1,14 @@
 """The page and the tables of suspects."""
 
+import base64
+import io
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from spica.detections import Detections
 from spica.images import write_image
@@ -102,3 +105,14 @@ def test_every_layout_tells_where_its_boxes_stand(tmp_path: Path, layout: str) -
     places = places_of(annotations, labels)
     assert len({str(place) for place in places["a"]}) == 2
     assert places["b"] == ()
+
+
+def test_a_large_suspect_is_shown_reduced(said: Suspicions) -> None:
+    (image,) = {suspect.image.id: suspect.image for suspect in said.suspects}.values()
+    large = np.array([[0, 0, 470, 300]], dtype=np.float32)
+    label = LabelledImage(image.id, image.path, image.width, image.height, large, image.source)
+    (crop,) = crops(
+        suspects([Detections(large[:0], large[:0, 0])], [label], 0.5), {"a": Detections(large[:0], large[:0, 0])}, 0.5
+    )
+    picture = Pillow.open(io.BytesIO(base64.b64decode(crop.address.partition(",")[2])))
+    assert (crop.side, picture.size) == (320, (300, 300))
