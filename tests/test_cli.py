@@ -27,7 +27,7 @@ from spica.prediction.card import Card
 from spica.prediction.journal import Journal, Outcome
 from spica.prediction.runtime import Facts
 
-COMMANDS = ("predict", "evaluate", "train", "export", "backbones", "data")
+COMMANDS = ("predict", "count", "evaluate", "train", "export", "backbones", "data")
 HEADER = "image_id,width,height,bbox,source\n"
 
 
@@ -376,6 +376,119 @@ def test_a_run_that_is_not_there_cannot_be_exported(tmp_path: Path) -> None:
     assert result.stderr.startswith(f"error: {tmp_path}/gone: no such weights file; expected a run folder")
     assert result.stderr.count("\n") == 1
     assert not (tmp_path / "m.onnx").exists()
+
+
+# --- several looks
+
+
+def manifest_of(out: Path) -> dict[str, object]:
+    content: dict[str, object] = json.loads((out / "manifest.json").read_text())
+    return content
+
+
+def test_predict_looks_at_eight_views_and_takes_a_lower_threshold(
+    photos: Path, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes: list[tuple[int, ...]] = []
+
+    def look(self: TwoHeads, photo: Image) -> Detections:
+        shapes.append(photo.shape[:2])
+        return no_detections()
+
+    monkeypatch.setattr(TwoHeads, "__call__", look)
+    options = ("--weights", weights, "--views", 8)
+    assert run("predict", photos / "a.png", "--out", tmp_path / "out", *options).exit_code == 0
+    assert sorted(shapes) == [(64, 640)] * 4 + [(640, 64)] * 4
+    manifest = manifest_of(tmp_path / "out")
+    assert (manifest["views"], manifest["model"], manifest["runtime"]) == (8, "two", "fingers")
+    assert manifest["score"] == pytest.approx(0.455)  # 0.91 of what the card says
+
+
+def test_predict_asks_all_weights_about_each_photo(photos: Path, weights: str, tmp_path: Path) -> None:
+    result = run("predict", photos, "--out", tmp_path / "out", "--weights", weights, "--weights", weights)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("2 heads with a score of 0.5 or more on 2 photos")
+    assert manifest_of(tmp_path / "out")["model"] == "two + two"
+
+
+def test_predict_looks_at_tiles_of_the_size_that_it_is_given(photos: Path, weights: str, tmp_path: Path) -> None:
+    result = run("predict", photos / "a.png", "--out", tmp_path / "out", "--weights", weights, "--tile", 100)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("9 heads")  # one in each tile: they begin less than 75 pixels apart
+    manifest = manifest_of(tmp_path / "out")
+    assert (manifest["tile"], manifest["gsd"]) == (100, 0)
+
+
+def test_a_ground_sampling_distance_says_how_large_the_tiles_are(
+    photos: Path, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("--weights", weights, "--gsd", 0.5)
+    result = run("predict", photos / "a.png", "--out", tmp_path / "out", *options)
+    assert (result.exit_code, result.stderr.startswith("error: the card of the weights does not say")) == (1, True)
+    monkeypatch.setattr(TwoHeads, "card", Card(threshold=0.5, side=64, head_sides=(16.0, 64.0)))
+    result = run("predict", photos / "a.png", "--out", tmp_path / "out", *options)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("9 heads")  # tiles of 25 / 0.5 * 64 / 32 = 100 pixels
+    assert manifest_of(tmp_path / "out")["gsd"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("before", "then", "said"),
+    [
+        (("--views", 2), (), "another views (2 instead of None)"),
+        ((), ("--views", 2), "another"),
+        (("--views", 2), ("--views", 4), "another"),
+        (("--tile", 100), (), "another tile (100 instead of 0)"),
+        ((), ("--gsd", 0.5), "another gsd (0.0 instead of 0.5)"),
+        (("--weights", "two"), (), "another model"),
+    ],
+)
+def test_predict_does_not_go_on_with_other_looks(
+    before: Sequence[object],
+    then: Sequence[object],
+    said: str,
+    photos: Path,
+    weights: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(TwoHeads, "card", Card(threshold=0.5, side=64, head_sides=(16.0, 64.0)))
+    command = ("predict", photos, "--out", tmp_path / "out", "--score", 0.4, "--weights", weights)
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "add", interrupt)
+        assert run(*command, *before).exit_code == 130
+    result = run(*command, *then)
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert run(*command, *before).exit_code == 0
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_evaluate_looks_as_it_is_told(labelled: Path, weights: str, tmp_path: Path) -> None:
+    options = ("--no-ap", "--out", tmp_path / "out", "--views", 4, "--weights", weights, "--tile", 32)
+    result = run("evaluate", labelled, "--weights", weights, *options)
+    assert result.exit_code == 0, result.stderr
+    assert json.loads((tmp_path / "out" / "evaluation.json").read_text())["threshold"] == 0.45
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("predict", ".", "--out", "o", "--views", 3),
+        ("predict", ".", "--out", "o", "--tile", 100, "--gsd", 0.3),
+        ("predict", ".", "--out", "o", "--tile", 0),
+        ("predict", ".", "--out", "o", "--gsd", 0),
+        ("evaluate", ".", "--tile", 100, "--gsd", 0.3),
+        ("evaluate", ".", "--submission", "s.csv", "--views", 2),
+        ("evaluate", ".", "--submission", "s.csv", "--tile", 100),
+        ("evaluate", ".", "--weights", "a", "--weights", "b", "--part", "held_out"),
+    ],
+)
+def test_looks_that_do_not_go_together_are_misuse(options: Sequence[object]) -> None:
+    assert run(*options).exit_code == 2
 
 
 # --- evaluate

@@ -91,21 +91,25 @@ def test_photos_that_were_moved_are_found_in_the_folder_named(results: Path, tmp
     result = run(
         "data", "convert", results, "--to", "cvat", "--out", tmp_path / "2", "--photos", tmp_path / "elsewhere"
     )
-    assert "1 photo(s) are gone, first a.jpg; name their folder by --photos" in result.stderr
+    assert "1 photo(s) of the results are gone, first a.jpg; name their folder by --photos" in result.stderr
 
 
 def test_a_photo_that_has_changed_since_is_refused(results: Path, tmp_path: Path) -> None:
     write_image(tmp_path / "photos" / "a.jpg", np.full((50, 60, 3), 90, dtype=np.uint8))
     result = run("data", "convert", results, "--to", "cvat", "--out", tmp_path / "tasks")
-    assert "a.jpg is no longer 60 x 40; predict it again" in result.stderr
+    assert "a.jpg: is no longer 60 x 40, as predicted; predict it again" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("manifest.json", None, "cannot be read (No such file or directory), so the results are not complete"),
-        ("manifest.json", "[]", "is no manifest of results"),
-        ("detections.csv", "image,left,top,right,bottom,score\na.jpg,1,2,3,x,1\n", "row 2: could not convert"),
+        ("manifest.json", None, "no labels, expected the layout of"),
+        ("manifest.json", "[", "is missing or damaged"),
+        (
+            "detections.csv",
+            "image,left,top,right,bottom,score\na.jpg,1,2,3,x,1\n",
+            "is not what spica predict wrote (could not convert",
+        ),
         ("counts.csv", "image,width,height\na.jpg,1\n", "2 fields, expected 3"),
     ],
 )

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from spica.labels.labelled import LabelledImage as LabelledImage
     from spica.labels.labelled import Labels as Labels
     from spica.loading import load_detector as load_detector
+    from spica.prediction.fusion import fused as fused
     from spica.prediction.runtime import detect_file as detect_file
+    from spica.prediction.tiles import tiled as tiled
+    from spica.prediction.views import mirrored as mirrored
 
 __version__ = "0.1.0"
 
@@ -26,6 +29,9 @@ _HOMES = {
     "read_image": "spica.images",
     "detect_file": "spica.prediction.runtime",
     "load_detector": "spica.loading",
+    "fused": "spica.prediction.fusion",
+    "mirrored": "spica.prediction.views",
+    "tiled": "spica.prediction.tiles",
     "LabelledImage": "spica.labels.labelled",
     "Labels": "spica.labels.labelled",
 }

@@ -1,8 +1,10 @@
 """Loading a detector, whatever it is: the shipped model, a model file, or what a training left."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from spica.errors import WeightsError, needing_torch
+from spica.prediction.combination import combined
 from spica.prediction.modelfile import MODEL_SUFFIX
 from spica.prediction.runtime import DEVICES, Detector, load_model
 from spica.prediction.shipped import SHIPPED, shipped_model, weights_path
@@ -30,3 +32,16 @@ def load_detector(weights: Path | str | None = None, device: str = "auto") -> De
     with needing_torch(str(path)):
         from spica.model.checkpoint import load_detect
     return load_detect(path, device)
+
+
+def load_ensemble(weights: Sequence[Path | str | None] = (), device: str = "auto", *, views: int = 1) -> Detector:
+    """Return the detectors of several weights as one that looks at 1, 2, 4 or 8 views of each photo.
+
+    Each of `weights` and `device` are as in `load_detector`; without any it is the shipped model.
+
+    Raises:
+        WeightsError: if the weights cannot be used, or there is no such device.
+        MissingExtraError: if the device, or the weights, need something that is not installed.
+        ValueError: if `views` is another number.
+    """
+    return combined([load_detector(one, device) for one in weights or (None,)], views)

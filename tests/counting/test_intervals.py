@@ -5,7 +5,13 @@ import pytest
 
 from spica.counting.intervals import LEAST_WITHIN, OUTSIDE, CountModel, calibrate, counted, coverage
 
-MODEL = CountModel(correction=1.1, between=0.03, within=0.5, multipliers={0.9: 2.0, 0.95: 2.5})
+MODEL = CountModel(correction=1.1, between=0.03, within=0.5, reach_90=2.0, reach_95=2.5)
+
+
+def calibrated(found: np.ndarray, true: np.ndarray, sources: list[str]) -> CountModel:
+    model = calibrate(found, true, sources)
+    assert model is not None
+    return model
 
 
 def fields(seed: int, count: int, between: float, photos: int = 40) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -23,7 +29,7 @@ def fields(seed: int, count: int, between: float, photos: int = 40) -> tuple[np.
 
 def test_correction_is_the_mean_of_the_sources_not_of_the_photos() -> None:
     found = np.array([10, 10, 10, 10, 20])
-    model = calibrate(found, np.array([11, 11, 11, 12, 26]), ["a", "a", "a", "b", "c"])
+    model = calibrated(found, np.array([11, 11, 11, 12, 26]), ["a", "a", "a", "b", "c"])
     assert model.correction == pytest.approx((1.1 + 1.2 + 1.3) / 3)
     assert model.between == pytest.approx(np.sqrt(((0.1 / 1.2) ** 2 * 2) / 3))
     assert model.within == LEAST_WITHIN  # within each source all ratios are the same
@@ -31,13 +37,13 @@ def test_correction_is_the_mean_of_the_sources_not_of_the_photos() -> None:
 
 def test_errors_within_a_source_are_told_from_those_between() -> None:
     found = np.array([10, 10, 20, 20, 30, 30])
-    model = calibrate(found, found + np.array([1, -1, 2, -2, 3, -3]), ["a", "a", "b", "b", "c", "c"])
+    model = calibrated(found, found + np.array([1, -1, 2, -2, 3, -3]), ["a", "a", "b", "b", "c", "c"])
     assert model.correction == 1
     assert model.between == 0
     assert model.within == pytest.approx(np.sqrt(np.mean([1 / 11, 4 / 21, 9 / 31])))
 
 
-def test_an_interval_reaches_its_multiple_of_the_spread() -> None:
+def test_an_interval_reaches_a_multiple_of_the_spread() -> None:
     result = counted(MODEL, 100)
     spread = np.sqrt((0.03 * 110) ** 2 + 0.25 * 111)
     assert result.heads == pytest.approx(110)
@@ -66,17 +72,17 @@ def test_limits_are_never_below_zero() -> None:
 
 @pytest.mark.parametrize("between", [0.02, 0.1])
 def test_intervals_hold_on_fields_that_did_not_take_part(between: float) -> None:
-    model = calibrate(*fields(0, 12, between))
+    model = calibrated(*fields(0, 12, between))
     parts = [coverage(model, *fields(seed, 1, between)[:2], 0.9) for seed in range(100, 200)]
     assert 0.85 <= np.mean(parts) <= 0.95
 
 
-def test_a_multiplier_counts_each_source_alike() -> None:
+def test_each_source_weighs_alike() -> None:
     found, true, names = fields(1, 6, 0.05)
     more = [np.concatenate([column, column[:40]]) for column in (found, true)]
-    doubled = calibrate(more[0], more[1], [*names, *names[:40]])
-    plain = calibrate(found, true, names)
-    assert doubled.multipliers == pytest.approx(plain.multipliers)
+    doubled = calibrated(more[0], more[1], [*names, *names[:40]])
+    plain = calibrated(found, true, names)
+    assert (doubled.reach_90, doubled.reach_95) == pytest.approx((plain.reach_90, plain.reach_95))
     assert doubled.correction == pytest.approx(plain.correction)
 
 
@@ -89,11 +95,16 @@ def test_photos_without_heads_do_not_break_a_calibration() -> None:
 
 def test_counts_that_are_right_are_no_division_by_zero() -> None:
     heads = np.array([10, 20, 30, 40])
-    model = calibrate(heads, heads, ["a", "b", "c", "c"])
-    assert model.multipliers[0.9] == 0
+    model = calibrated(heads, heads, ["a", "b", "c", "c"])
+    assert model.reach_90 == 0
     assert counted(model, 50).low == counted(model, 50).high == 50
 
 
+def test_other_levels_are_not_known() -> None:
+    with pytest.raises(ValueError, match=r"level is 0\.8, expected 0\.9 or 0\.95"):
+        counted(MODEL, 10, level=0.8)
+
+
 def test_two_sources_are_too_few() -> None:
-    with pytest.raises(ValueError, match="2 sources with heads, expected 3"):
-        calibrate(np.array([1, 2]), np.array([1, 2]), ["a", "b"])
+    assert calibrate(np.array([1, 2]), np.array([1, 2]), ["a", "b"]) is None
+    assert calibrate(np.array([1, 2, 0]), np.array([1, 2, 3]), ["a", "b", "c"]) is None  # of c no head was found

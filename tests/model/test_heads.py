@@ -78,3 +78,83 @@ def test_photos_without_heads_have_a_loss() -> None:
     targets = [{"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}]
     _, losses = network(features(), [torch.tensor([[6.0, 9, 30, 22]])], [SIZE], targets)
     assert float(losses["loss_box_reg"].detach()) == 0
+
+
+# --- two stages
+
+
+def still(network: RegionHeads) -> RegionHeads:
+    """Return a network that leaves boxes where they are."""
+    with torch.no_grad():
+        for _, last in network.stages():
+            last.bbox_pred.weight.zero_()
+            last.bbox_pred.bias.zero_()
+    return network
+
+
+def with_score(network: RegionHeads, stage: int, logit: float) -> None:
+    _, last = network.stages()[stage]
+    with torch.no_grad():
+        last.cls_score.weight.zero_()
+        last.cls_score.bias.copy_(torch.tensor([0.0, logit]))
+
+
+def test_the_score_is_that_of_the_second_stage() -> None:
+    network = still(heads(refine_iou=0.6)).eval()
+    with_score(network, 0, 2.0)
+    with_score(network, 1, -1.0)
+    (found,), _ = network(features(), [HEAD], [SIZE])
+    torch.testing.assert_close(found["scores"], torch.sigmoid(torch.tensor([-1.0])))
+    torch.testing.assert_close(found["boxes"], HEAD)
+
+
+@pytest.mark.parametrize(("least", "found"), [(0.6, 1), (0.7, 0)])
+def test_what_the_first_stage_hardly_believes_is_not_looked_at_again(least: float, found: int) -> None:
+    network = still(heads(refine_iou=0.6, refine_score=least)).eval()
+    with_score(network, 0, 0.6)  # a score of 0.65
+    with_score(network, 1, 3.0)
+    assert len(network(features(), [HEAD], [SIZE])[0][0]["scores"]) == found
+
+
+def test_the_second_stage_begins_at_the_boxes_of_the_first() -> None:
+    network = still(heads(refine_iou=0.6)).eval()
+    for _, last in network.stages():
+        last.bbox_pred.bias.data[4] = 1.0  # a tenth of the width to the right, in each stage
+    (found,), _ = network(features(), [HEAD], [SIZE])
+    torch.testing.assert_close(found["boxes"], HEAD + torch.tensor([4.0, 0, 4, 0]))
+
+
+def test_in_the_second_stage_only_close_boxes_are_heads() -> None:
+    near, loose = torch.tensor([[8.0, 8, 28, 22]]), torch.tensor([[8.0, 8, 28, 17]])  # IoU 0.875 and 0.5625
+    targets = [{"boxes": HEAD, "labels": torch.ones(1, dtype=torch.int64)}]
+    network = still(heads(refine_iou=0.6))
+    labels, moves = network._refine_targets([torch.cat([near, loose])], targets)
+    assert labels[0].tolist() == [1, 0]
+    torch.testing.assert_close(network.box_coder.decode_single(moves[0], torch.cat([near, loose])), HEAD.repeat(2, 1))
+
+
+def test_what_the_second_stage_learns_does_not_move_the_first() -> None:
+    network = heads(refine_iou=0.6, head_fraction=1.0)
+    losses = loss(network, torch.tensor([[8.0, 8, 28, 20]]))
+    assert set(losses) == {"loss_classifier", "loss_box_reg", "loss_refine_classifier", "loss_refine_box_reg"}
+    torch.autograd.backward([losses["loss_refine_classifier"], losses["loss_refine_box_reg"]])
+    (first, _), (second, last) = network.stages()
+    assert first.fc6.weight.grad is None
+    assert second.fc6.weight.grad.abs().sum() > 0
+    assert last.bbox_pred.weight.grad.abs().sum() > 0
+
+
+def test_photos_without_heads_have_a_loss_in_both_stages() -> None:
+    network = heads(box_loss="giou", refine_iou=0.6).train()
+    targets = [{"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}]
+    _, losses = network(features(), [torch.tensor([[6.0, 9, 30, 22]])], [SIZE], targets)
+    assert float(losses["loss_refine_box_reg"].detach()) == 0
+    assert float(losses["loss_refine_classifier"].detach()) > 0
+
+
+@pytest.mark.parametrize("proposals", [torch.zeros(0, 4), torch.tensor([[6.0, 9, 30, 22]])], ids=["none", "one"])
+def test_two_stages_find_nothing_where_nothing_is_sure_enough(proposals: Tensor) -> None:
+    network = heads(refine_iou=0.6, least_score=0.9).eval()
+    (found,), _ = network(features(), [proposals], [SIZE])
+    assert found["boxes"].shape == (0, 4)
+    assert found["scores"].shape == (0,)

@@ -102,6 +102,8 @@ def test_heads_are_measured_as_the_network_sees_them(fields: dict[str, tuple[Ima
     photo = fields["green_gaps"][0]
     assert flags(photo, squares(50, 5), replace(CARD, side=2 * SIDE)) == (LARGE_HEADS,)  # 100 pixels at that size
     assert flags(photo, squares(15, 5), replace(CARD, side=2 * SIDE)) == ()
+    assert flags(photo, squares(15, 5), CARD, scale=2) == ()  # of a photo that was looked at in tiles
+    assert flags(photo, squares(50, 5), CARD, scale=2) == (LARGE_HEADS,)
 
 
 @pytest.mark.parametrize("card", [None, Card(side=SIDE)])

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from spica.counting.intervals import CountModel
 from spica.errors import WeightsError
 from spica.prediction.card import Card
 from spica.prediction.modelfile import METADATA_KEY, read_card
@@ -25,6 +26,7 @@ CARD = Card(
     recipe="tiny",
     side=640,
     head_sides=(14.5, 80.25),
+    counts=CountModel(correction=1.02, between=0.03, within=0.5, reach_90=1.6, reach_95=2.5),
     date="2026-01-02",
 )
 
@@ -90,6 +92,7 @@ def test_a_missing_file_is_one_error(tmp_path: Path) -> None:
         (model(spica="3"), "does not fit this version of Spica"),
         (model(spica='{"colour": 3}'), "does not fit this version of Spica"),
         (model(spica='{"head_sides": 3}'), "does not fit this version of Spica"),
+        (model(spica='{"counts": {"bias": 3}}'), "does not fit this version of Spica"),
     ],
 )
 def test_a_file_without_a_sound_card_is_one_error(content: bytes, said: str, tmp_path: Path) -> None:

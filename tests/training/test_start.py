@@ -9,10 +9,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from spica.detections import Detections
 from spica.errors import RecipeError, WeightsError
 from spica.labels.labelled import Labels
 from spica.model.checkpoint import load_detect, load_weights, read_settings, started_from
 from spica.prediction.runtime import Facts
+from spica.training import judging
 from spica.training.recipe import read_recipe
 from spica.training.run import Progress, train
 from spica.training.samples import head_sides
@@ -172,6 +174,17 @@ def test_the_judgement_writes_its_scores_to_the_card_by_part_and_source(first: P
         assert scores["score"] == row["score"]
         assert set(scores) <= {"images", "heads", "score", "relative_bias", "relative_rmse"}
     assert card.scores["held_out"]["south"] == card.scores["held_out"]["all"]
+
+
+def test_counts_on_the_card_are_of_all_that_was_held_out(painted_labels: Labels) -> None:
+    labels = [replace(image, source=name) for image, name in zip(painted_labels, "aabbccaabbcc", strict=True)]
+    scores = [np.full(image.heads, 0.9, dtype=np.float32) for image in labels]
+    judged = [(Detections(image.boxes, own), image) for image, own in zip(labels, scores, strict=True)]
+    model = judging._count_model(judged, 0.5)
+    assert model is not None
+    assert model.correction == 1
+    assert judging._count_model(judged, 0.95) is None  # above it nothing is found
+    assert judging._count_model(judged[:4], 0.5) is None
 
 
 def test_the_card_knows_the_size_of_heads_in_training(first: Path) -> None:

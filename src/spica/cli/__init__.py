@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 import spica
+from spica.cli.counting import count
 from spica.cli.data import data
 from spica.cli.detecting import export, predict
 from spica.cli.evaluating import evaluate
@@ -18,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # a traceback with every array in it cannot be read
     rich_markup_mode=None,
 )
-for _command in (predict, evaluate, train, export, backbones):
+for _command in (predict, count, evaluate, train, export, backbones):
     app.command()(_command)
 data.command()(suspects)
 app.add_typer(data, name="data")

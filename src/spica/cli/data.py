@@ -87,10 +87,11 @@ def convert(
 ) -> None:
     """Write a data set in another layout; or the results of spica predict for Label Studio or CVAT, to be corrected."""
     from spica.labels.folder import read_labels, write_found, write_labels
-    from spica.prediction.resultfolder import is_result_folder, read_result_folder
+    from spica.prediction.correcting import to_be_corrected
+    from spica.prediction.reading import is_result_folder, read_results
 
     if is_result_folder(folder):
-        found = read_result_folder(folder, photos)
+        found = to_be_corrected(read_results(folder), photos)
         write_found(found, out, to)
         boxes = sum(image.heads for image in found.images)
         typer.echo(f"{len(found.images):,} images, {boxes:,} boxes to be corrected in {to}: {out}")

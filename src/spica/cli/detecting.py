@@ -2,20 +2,29 @@
 
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeAlias
 
 import typer
 
-from spica.cli.terminal import fail, progress, say
+from spica.cli.terminal import fail, misuse, progress, say
 from spica.errors import needing_torch
 
 if TYPE_CHECKING:
     from spica.prediction.folder import Order, Summary
     from spica.prediction.journal import Outcome
+    from spica.prediction.looking import Looks
+    from spica.prediction.runtime import Detector
 
 Weights = typer.Option(
-    help="Model file (.onnx), run folder or weights file of a trained detector. Default: the model that Spica ships."
+    help="Model file (.onnx), run folder or weights file of a trained detector; may be repeated, and all look at each "
+    "photo. Default: the model that Spica ships."
 )
+Views = typer.Option(help="Look at 2, 4 or 8 views of each photo, mirrored and turned: better boxes, as much slower.")
+Tile = typer.Option(min=32, help="Pixels of a photo that are seen at once. Default: the size of the heads decides.")
+Gsd = typer.Option(
+    min=0.001, help="Millimetres of the field in a pixel of the photos: they decide what is seen at once."
+)
+ViewCount: TypeAlias = Literal["1", "2", "4", "8"]
 _Score = typer.Option(min=0, max=1, help="Least score of a head. Default: what the card of the model recommends.")
 Device = typer.Option(
     help="auto, cpu or onnxruntime for a model file; auto, cpu, cuda or another of PyTorch's for a run."
@@ -26,21 +35,35 @@ def predict(
     paths: Annotated[list[Path], typer.Argument(metavar="PHOTO|FOLDER...", help="Photos, or folders of them.")],
     *,
     out: Annotated[Path, typer.Option(help="Folder for counts, boxes and pictures; one that was interrupted goes on.")],
-    weights: Annotated[Path | None, Weights] = None,
+    weights: Annotated[list[Path] | None, Weights] = None,
+    views: Annotated[ViewCount, Views] = "1",
+    tile: Annotated[int | None, Tile] = None,
+    gsd: Annotated[float | None, Gsd] = None,
     score: Annotated[float | None, _Score] = None,
     submission: Annotated[Path | None, typer.Option(help="Write a Kaggle submission to this file as well.")] = None,
     device: Annotated[str, Device] = "auto",
     pictures: Annotated[bool, typer.Option(help="Draw the heads on a copy of each photo.")] = True,
 ) -> None:
     """Find and count the heads on photos; exit with 1 if a photo failed."""
-    from spica.loading import load_detector
-    from spica.prediction.folder import Order, predict_folder
+    from spica.loading import load_ensemble
+    from spica.prediction.folder import Order
 
-    signal.signal(signal.SIGTERM, _interrupt)  # a polite kill stops as Ctrl-C does
-    detector = load_detector(weights, device)
+    looks = looks_of(tile, gsd)
+    detector = load_ensemble(weights or (), device, views=int(views))
     card = detector.card
     threshold = card.threshold if score is None else score
-    order = Order(paths, out, threshold, pictures, submission, detector.name, detector.facts, card, detector.workers)
+    name, facts, workers = detector.name, detector.facts, detector.workers
+    order = Order(paths, out, threshold, pictures, submission, name, facts, card, workers, looks)
+    summary = predicted(detector, order)
+    if summary.failed:
+        fail(f"{summary.failed} of {summary.photos} photos failed: {out / 'errors.csv'}")
+
+
+def predicted(detector: "Detector", order: "Order") -> "Summary":
+    """Write a result folder, with progress, and say what is to be known of it."""
+    from spica.prediction.folder import predict_folder
+
+    signal.signal(signal.SIGTERM, _interrupt)  # a polite kill stops as Ctrl-C does
     with progress(rate="photos") as bar:
         task = bar.add_task("photos", total=None)
 
@@ -52,10 +75,18 @@ def predict(
                 bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
         summary = predict_folder(detector, order, told=told)
-    typer.echo(_result(summary, threshold, out))
+    typer.echo(_result(summary, order.score, order.out))
     _say_what_to_know(summary, order)
-    if summary.failed:
-        fail(f"{summary.failed} of {summary.photos} photos failed: {out / 'errors.csv'}")
+    return summary
+
+
+def looks_of(tile: int | None, gsd: float | None) -> "Looks":
+    """Return how to look at photos; stop if the options do not go together."""
+    from spica.prediction.looking import Looks
+
+    if tile is not None and gsd is not None:
+        misuse("give either --tile or --gsd")
+    return Looks(tile or 0, gsd or 0.0)
 
 
 def _result(summary: "Summary", threshold: float, out: Path) -> str:

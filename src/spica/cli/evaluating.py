@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from spica.cli.detecting import Device, Weights
+from spica.cli.detecting import Device, Gsd, Tile, ViewCount, Views, Weights, looks_of
 from spica.cli.terminal import misuse, progress, say, show
 
 if TYPE_CHECKING:
     from spica.detections import Detections
     from spica.labels.labelled import Labels
+    from spica.prediction.looking import Looks
     from spica.prediction.runtime import Detector
     from spica.scoring.evaluation import Evaluation
 
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 def evaluate(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Folder of labelled photos, in any known layout.")],
     *,
-    weights: Annotated[Path | None, Weights] = None,
+    weights: Annotated[list[Path] | None, Weights] = None,
+    views: Annotated[ViewCount, Views] = "1",
+    tile: Annotated[int | None, Tile] = None,
+    gsd: Annotated[float | None, Gsd] = None,
     submission: Annotated[
         Path | None, typer.Option(help="Score this file of predictions instead of a detector.")
     ] = None,
@@ -45,25 +49,28 @@ def evaluate(
     device: Annotated[str, Device] = "auto",
 ) -> None:
     """Score a detector, or a file of predictions, against labels."""
-    if weights is not None and submission is not None:
+    if weights and submission is not None:
         misuse("give either --weights or --submission")
+    if submission is not None and (views != "1" or tile is not None or gsd is not None):
+        misuse("--views, --tile and --gsd are for a detector, not for --submission")
     if fold is not None and images is None:
         misuse("--fold needs the file of folds: --images FILE")
-    if part is not None and weights is None:
-        misuse("--part needs the run folder that knows the parts: --weights RUN")
-    from spica.loading import load_detector
+    if part is not None and len(weights or ()) != 1:
+        misuse("--part needs the one run folder that knows the parts: --weights RUN")
+    looks = looks_of(tile, gsd)
+    from spica.loading import load_ensemble
     from spica.scoring.evaluation import evaluate as evaluated
     from spica.scoring.rules import rule_named
 
     by_rule = rule_named(rule)
-    labels = _chosen(_labels(data), _asked(images, fold, weights, part), source or ())
+    labels = _chosen(_labels(data), _asked(images, fold, weights[0] if weights else None, part), source or ())
     if submission is None:
-        detect = load_detector(weights, device)
-        if weights is None:
+        detect = load_ensemble(weights or (), device, views=int(views))
+        if not weights:
             say(f"the shipped model was trained on {detect.card.trained_on}; on those photos its score flatters")
-        else:
-            _say_exposure(weights, labels)
-        found, recommended, subject = _detected(detect, labels), detect.card.threshold, detect.name
+        for one in weights or ():
+            _say_exposure(one, labels)
+        found, recommended, subject = _detected(detect, labels, looks), detect.card.threshold, detect.name
     else:
         found, recommended = _submitted(submission, labels, strictly=images is None and not source), 0.0
         subject = submission.name
@@ -176,12 +183,12 @@ def _ids(file: Path, fold: int | None) -> set[str]:
     return {line.partition(",")[0].strip() for line in lines if line.strip()} - {"image_id"}
 
 
-def _detected(detect: "Detector", labels: "Labels") -> dict[str, "Detections"]:
+def _detected(detect: "Detector", labels: "Labels", looks: "Looks") -> dict[str, "Detections"]:
     from spica.prediction.runtime import detect_file
 
     with progress() as bar:
         photos = bar.track(labels, description="photos")
-        return {image.id: detect_file(detect, image.path) for image in photos}
+        return {image.id: detect_file(detect, image.path, looks) for image in photos}
 
 
 def _submitted(file: Path, labels: "Labels", *, strictly: bool) -> dict[str, "Detections"]:

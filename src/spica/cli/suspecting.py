@@ -1,6 +1,6 @@
 """The command that lists the labels that look wrong, and the photos most worth labelling."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +22,7 @@ def suspects(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Labelled photos, in any known layout.")],
     *,
     out: Annotated[Path, typer.Option(help="Folder for suspects.html, suspects.csv and worth.csv.")],
-    weights: Annotated[Path | None, Weights] = None,
+    weights: Annotated[list[Path] | None, Weights] = None,
     submission: Annotated[
         Path | None, typer.Option(help="Compare with this file of predictions instead of a detector.")
     ] = None,
@@ -41,7 +41,7 @@ def suspects(
     device: Annotated[str, Device] = "auto",
 ) -> None:
     """List the labels that look wrong, and the photos most worth labelling, as a page of pictures."""
-    if weights is not None and submission is not None:
+    if weights and submission is not None:
         misuse("give either --weights or --submission")
     from spica.report.suspects import Suspicions
     from spica.scoring.suspects import suspects as suspected
@@ -50,7 +50,7 @@ def suspects(
     labels, places = _labels(data, photos)
     others = _others(unlabelled, {image.id for image in labels})
     paths = {image.id: image.path for image in labels} | others
-    found, threshold, subject = _found(paths, weights, submission, device)
+    found, threshold, subject = _found(paths, weights or (), submission, device)
     threshold = threshold if score is None else score
     listed = suspected({image.id: found[image.id] for image in labels}, labels, threshold)
     sources = {name: name.rpartition("/")[0] or "unknown" for name in others}
@@ -101,7 +101,7 @@ def _others(folder: Path | None, labelled: set[str]) -> dict[str, Path]:
 
 
 def _found(
-    paths: Mapping[str, Path], weights: Path | None, submission: Path | None, device: str
+    paths: Mapping[str, Path], weights: Sequence[Path], submission: Path | None, device: str
 ) -> "tuple[dict[str, Detections], float, str]":
     """Return what a detector, or a file, found on each photo; the score from which it is sure; and its name.
 
@@ -109,7 +109,7 @@ def _found(
         SubmissionError: if a photo is missing in the file.
     """
     from spica.errors import SubmissionError
-    from spica.loading import load_detector
+    from spica.loading import load_ensemble
     from spica.prediction.runtime import detect_file
     from spica.prediction.submission import read_submission
 
@@ -118,7 +118,7 @@ def _found(
         if missing := [name for name in paths if name not in submitted]:
             raise SubmissionError(f"{submission}: {len(missing)} image(s) are missing, first {missing[0]}; add them")
         return {name: submitted[name] for name in paths}, _LEAST_SUBMITTED, submission.name
-    detect = load_detector(weights, device)
+    detect = load_ensemble(weights, device)
     say(f"with labels that it was trained on, {detect.name} has learnt to agree: see docs/data.md")
     with progress() as bar:
         return (

@@ -5,7 +5,7 @@ Photos are taken straight from above; `gsd` is the ground sampling distance, in 
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -15,6 +15,7 @@ from spica.boxes import Boxes
 _MILLIMETRES = 1000.0
 
 
+@runtime_checkable
 class Ground(Protocol):
     """The part of a photo in which heads are counted."""
 

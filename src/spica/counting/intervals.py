@@ -5,11 +5,11 @@ variety, light and camera) has an error that all its photos share, which does no
 
     spread² = (between * heads)² + within² * (heads + photos)
 
-times a multiplier which is not taken from a normal distribution but from the photos themselves (conformal).
+times a reach which is not taken from a normal distribution but from the photos themselves (conformal).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Integer
@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Integer
 LEVELS = (0.9, 0.95)
 OUTSIDE = 0.2  # relative error added where heads are larger or smaller than those known: docs/counting.md
 LEAST_WITHIN = 0.05  # of a hundred heads, half a head: labels themselves are not surer
-LEAST_SOURCES = 3  # fewer say nothing of how much fields differ
+LEAST_SOURCES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,14 @@ class CountModel:
 
     `correction` is how many heads there are for each one found, as the mean of sources; `between` the relative error
     that the photos of a source share, as a standard deviation; `within` the error of a photo, as a standard deviation
-    divided by the root of its heads + 1; `multipliers` how many spreads an interval reaches, by its level.
+    divided by the root of its heads + 1; `reach_90` and `reach_95` how many spreads a 90 or 95 % interval reaches.
     """
 
     correction: float
     between: float
     within: float
-    multipliers: Mapping[float, float]
+    reach_90: float
+    reach_95: float
 
     def spread(self, heads: Float[np.ndarray, " n"], photos: int = 1, outside: float = 0.0) -> Float[np.ndarray, " n"]:
         """Return the standard deviation of corrected counts that are sums over `photos` photos each."""
@@ -41,7 +42,7 @@ class CountModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class Estimate:
     """How many heads there are: the best estimate, and the limits of its interval."""
 
     heads: float
@@ -51,43 +52,45 @@ class Count:
 
 def calibrate(
     found: Integer[np.ndarray, " photos"], true: Integer[np.ndarray, " photos"], sources: Sequence[str]
-) -> CountModel:
+) -> CountModel | None:
     """Return what found and true counts of photos say; best of photos of sources that the detector never saw.
 
-    The multipliers are quantiles of |true - corrected| / spread over all photos, where the spread of a source's photos
+    None if fewer than three sources have heads, found and labelled: they say nothing of how much fields differ.
+
+    The reaches are quantiles of |true - corrected| / spread over all photos, where the spread of a source's photos
     comes from the other sources alone, and each source has the same weight: an interval then holds for a field that is
     as far from the known ones as these are from each other.
 
     Source: Vovk et al., Algorithmic Learning in a Random World, 2005 (conformal); Barber et al., Predictive inference
     with the jackknife+, Annals of Statistics 2021.
-
-    Raises:
-        ValueError: if fewer than three sources have heads, found and labelled.
     """
     names = np.array(sources, dtype=object)
     used = [name for name in sorted(set(sources)) if _has_heads(found, true, names == name)]
     if len(used) < LEAST_SOURCES:
-        raise ValueError(f"there are {len(used)} sources with heads, expected {LEAST_SOURCES} at least")
+        return None
     far: list[Float[np.ndarray, " _"]] = []
     for name in used:
         own = names == name
         others = _fitted(found, true, names, [other for other in used if other != name])
         corrected = others.correction * found[own]
         far.append(np.abs(true[own] - corrected) / others.spread(corrected))
-    fitted = _fitted(found, true, names, used)
-    multipliers = {level: _quantile(far, level) for level in LEVELS}
-    return CountModel(fitted.correction, fitted.between, fitted.within, multipliers)
+    return replace(_fitted(found, true, names, used), reach_90=_quantile(far, 0.9), reach_95=_quantile(far, 0.95))
 
 
-def counted(model: CountModel, found: int, *, level: float = 0.9, photos: int = 1, known: bool = True) -> Count:
+def counted(model: CountModel, found: int, *, level: float = 0.9, photos: int = 1, known: bool = True) -> Estimate:
     """Return how many heads there are if `found` were found on some photos of one field; limits are not below 0.
 
     `known` is false if the heads are larger or smaller than those the detector knows: the interval is then wider.
+
+    Raises:
+        ValueError: if the level is another one than 0.9 and 0.95.
     """
+    if level not in LEVELS:
+        raise ValueError(f"level is {level}, expected 0.9 or 0.95")
     heads = model.correction * found
     spread = float(model.spread(np.array([heads]), photos, 0.0 if known else OUTSIDE)[0])
-    reach = model.multipliers[level] * spread
-    return Count(heads, max(0.0, heads - reach), heads + reach)
+    reach = (model.reach_90 if level == LEVELS[0] else model.reach_95) * spread
+    return Estimate(heads, max(0.0, heads - reach), heads + reach)
 
 
 def coverage(
@@ -101,7 +104,7 @@ def coverage(
 def _fitted(
     found: Integer[np.ndarray, " n"], true: Integer[np.ndarray, " n"], names: np.ndarray, used: Sequence[str]
 ) -> CountModel:
-    """Return correction and errors, as plain means over sources, without multipliers."""
+    """Return correction and errors, as plain means over sources; the reaches are still to be found."""
     ratios = {name: float(true[names == name].sum() / found[names == name].sum()) for name in used}
     correction = float(np.mean(list(ratios.values())))
     between = float(np.sqrt(np.mean([(ratio / correction - 1) ** 2 for ratio in ratios.values()])))
@@ -109,7 +112,7 @@ def _fitted(
     for name, ratio in ratios.items():
         own = found[names == name] * ratio
         squares.append(float(np.mean((true[names == name] - own) ** 2 / (own + 1))))
-    return CountModel(correction, between, max(LEAST_WITHIN, float(np.sqrt(np.mean(squares)))), {})
+    return CountModel(correction, between, max(LEAST_WITHIN, float(np.sqrt(np.mean(squares)))), np.nan, np.nan)
 
 
 def _quantile(groups: Sequence[Float[np.ndarray, " _"]], level: float) -> float:

@@ -89,8 +89,8 @@ def build_model(detector: Detector, card: Card) -> onnx.ModelProto:
     proposals, found = graph.propose(
         list(zip(objectness, deltas, strict=True)), _anchors(detector), levels, look.size, settings.proposals
     )
-    pooled, proposals = graph.pool(maps, proposals, levels, settings.pooling)
-    boxes, scores, sound = graph.decide(pooled, proposals, _box_head(detector), look.size, settings.head)
+    regions = graph.Regions(maps, levels, settings.pooling, look.size)
+    boxes, scores, sound = graph.decide(regions, proposals, _box_heads(detector), settings.head)
     boxes, scores, capped = graph.cap(boxes, scores, settings.head.most_boxes)
     if settings.proposals.least_score:  # else there are always more proposals than are looked at
         capped = graph.either(capped, graph.reaches(found, settings.proposals.detect))
@@ -152,14 +152,21 @@ def _anchors(detector: Detector) -> list[graph.Floats]:
     return [cells.numpy() for cells in generator.cell_anchors]
 
 
-def _box_head(detector: Detector) -> graph.BoxHead:
-    def numbers(layer: nn.Linear) -> tuple[graph.Floats, graph.Floats]:
-        return layer.weight.detach().numpy(), layer.bias.detach().numpy()
+def _box_heads(detector: Detector) -> list[graph.BoxHead]:
+    """Return the weights of each stage."""
+    return [
+        graph.BoxHead(
+            (_numbers(hidden.fc6), _numbers(hidden.fc7)),
+            _numbers(last.cls_score),
+            _numbers(last.bbox_pred),
+            BOX_WEIGHTS,
+        )
+        for hidden, last in detector.regions.stages()
+    ]
 
-    hidden, last = detector.regions.box_head, detector.regions.box_predictor
-    return graph.BoxHead(
-        (numbers(hidden.fc6), numbers(hidden.fc7)), numbers(last.cls_score), numbers(last.bbox_pred), BOX_WEIGHTS
-    )
+
+def _numbers(layer: nn.Linear) -> tuple[graph.Floats, graph.Floats]:
+    return layer.weight.detach().numpy(), layer.bias.detach().numpy()
 
 
 def _round_to_half(detector: Detector) -> None:

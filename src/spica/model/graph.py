@@ -15,6 +15,7 @@ import numpy as np
 import spox.opset.ai.onnx.v18 as op
 from spox import Var
 
+from spica.model.heads import REFINE_SUPPRESSION_IOU
 from spica.model.maps import Level
 from spica.model.photos import PADDING_MULTIPLE
 from spica.model.regions import CANONICAL_SIDE, CANONICAL_STRIDE
@@ -37,8 +38,18 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Regions:
+    """What boxes are pooled from: the maps and their levels, how, and the size of the photo in the batch."""
+
+    maps: Sequence[Var]
+    levels: Sequence[Level]
+    settings: PoolingSettings
+    size: Var
+
+
+@dataclass(frozen=True, slots=True)
 class BoxHead:
-    """The weights of the R-CNN head: two layers, then scores and boxes, each as (matrix, bias)."""
+    """The weights of a stage of the R-CNN head: two layers, then scores and boxes, each as (matrix, bias)."""
 
     layers: tuple[tuple[Floats, Floats], ...]
     scores: tuple[Floats, Floats]
@@ -114,18 +125,62 @@ def _level_proposals(
     return _best(*_wide(boxes, scores, LEAST_PROPOSAL), settings.suppression_iou)
 
 
-def pool(maps: Sequence[Var], boxes: Var, levels: Sequence[Level], settings: PoolingSettings) -> tuple[Var, Var]:
-    """Return the pooled features (n, channels, side, side) of proposals and the proposals, both level by level."""
+def decide(regions: Regions, proposals: Var, stages: Sequence[BoxHead], settings: HeadSettings) -> tuple[Var, Var, Var]:
+    """Return boxes (n, 4) in pixels of the batch, their scores, and a number that is finite if the head's outputs are.
+
+    They are the boxes of at least `head.least_score` after suppression, highest score first, not capped. A second stage
+    looks again at what the first one found.
+    """
+    first = settings.refine_score if settings.refine_iou else settings.least_score
+    boxes, scores, sound = _looked(regions, proposals, stages[0], first)
+    for stage in stages[1:]:
+        kept, _ = _best(boxes, scores, REFINE_SUPPRESSION_IOU)
+        boxes, scores, again = _looked(regions, kept, stage, settings.least_score)
+        sound = total([sound, again])
+    found, certain = _best(boxes, scores, settings.suppression_iou)
+    if settings.voting_iou < 1:
+        found = _voted(found, boxes, scores, settings.voting_iou)
+    return found, certain, sound
+
+
+def _looked(regions: Regions, boxes: Var, stage: BoxHead, least_score: float) -> tuple[Var, Var, Var]:
+    """Return where a stage moves boxes, of at least the least score and not too thin, their scores, and a sum."""
+    pooled, order = _pool(regions, boxes)
+    scores, moves, sound = _judged(pooled, stage)
+    kept = _where(op.greater(scores, op.const(np.float32(least_score))))
+    start = op.gather(op.gather(boxes, order, axis=0), kept, axis=0)
+    moved = _clipped(_moved(start, op.gather(moves, kept, axis=0), stage.box_weights), regions.size)
+    return *_wide(moved, op.gather(scores, kept), LEAST_BOX), sound
+
+
+def _judged(pooled: Var, stage: BoxHead) -> tuple[Var, Var, Var]:
+    """Return scores (n,), moves (n, 4), and a number that is finite if all of them are."""
+    features = op.flatten(pooled, axis=1)
+    for matrix, bias in stage.layers:
+        features = op.relu(op.gemm(features, op.const(matrix), op.const(bias), transB=1))
+    logits = op.gemm(features, op.const(stage.scores[0]), op.const(stage.scores[1]), transB=1)
+    # Of both classes the head alone: its box, and its part of the softmax.
+    moves = op.gemm(features, op.const(stage.boxes[0][4:]), op.const(stage.boxes[1][4:]), transB=1)
+    scores = op.reshape(_columns(op.softmax(logits, axis=1), 1, 2), _whole([-1]))
+    return scores, moves, total([logits, moves])
+
+
+def _pool(regions: Regions, boxes: Var) -> tuple[Var, Var]:
+    """Return the pooled features (n, channels, side, side) of boxes, level by level, and which box each is of."""
+    maps, levels = regions.maps, regions.levels
     if len(maps) == 1:
-        return _pooled(maps[0], boxes, levels[0], settings), boxes
+        return _pooled(maps[0], boxes, levels[0], regions.settings), _all_rows(boxes)
     width, height = _sides(boxes)
     sides = op.sqrt(op.max([op.mul(width, height), op.const(np.float32(1e-6))]))
     wanted = op.floor(op.div(op.log(op.mul(sides, op.const(np.float32(CANONICAL_STRIDE / CANONICAL_SIDE)))), _LOG_2))
     strides = op.const(np.log2([level.stride for level in levels]).astype(np.float32)[None])
     nearest = op.arg_min(op.abs(op.sub(_as_column(wanted), strides)), axis=1, keepdims=0)
-    grouped = [op.gather(boxes, _where(op.equal(nearest, _whole(index))), axis=0) for index in range(len(maps))]
-    pooled = [_pooled(grid, own, level, settings) for grid, own, level in zip(maps, grouped, levels, strict=True)]
-    return op.concat(pooled, axis=0), op.concat(grouped, axis=0)
+    rows = [_where(op.equal(nearest, _whole(index))) for index in range(len(maps))]
+    pooled = [
+        _pooled(grid, op.gather(boxes, own, axis=0), level, regions.settings)
+        for grid, own, level in zip(maps, rows, levels, strict=True)
+    ]
+    return op.concat(pooled, axis=0), op.concat(rows, axis=0)
 
 
 def _pooled(grid: Var, boxes: Var, level: Level, settings: PoolingSettings) -> Var:
@@ -141,28 +196,6 @@ def _pooled(grid: Var, boxes: Var, level: Level, settings: PoolingSettings) -> V
         sampling_ratio=settings.sampling,
         spatial_scale=1 / level.stride,
     )
-
-
-def decide(pooled: Var, proposals: Var, head: BoxHead, size: Var, settings: HeadSettings) -> tuple[Var, Var, Var]:
-    """Return boxes (n, 4) in pixels of the batch, their scores, and a number that is finite if the head's outputs are.
-
-    They are the boxes of at least `head.least_score` after suppression, highest score first, not capped.
-    """
-    features = op.flatten(pooled, axis=1)
-    for matrix, bias in head.layers:
-        features = op.relu(op.gemm(features, op.const(matrix), op.const(bias), transB=1))
-    logits = op.gemm(features, op.const(head.scores[0]), op.const(head.scores[1]), transB=1)
-    # Of both classes the head alone: its box, and its part of the softmax.
-    moves = op.gemm(features, op.const(head.boxes[0][4:]), op.const(head.boxes[1][4:]), transB=1)
-    scores = op.reshape(_columns(op.softmax(logits, axis=1), 1, 2), _whole([-1]))
-    sound = total([logits, moves])
-    kept = _where(op.greater(scores, op.const(np.float32(settings.least_score))))
-    boxes = _moved(op.gather(proposals, kept, axis=0), op.gather(moves, kept, axis=0), head.box_weights)
-    all_boxes, all_scores = _wide(_clipped(boxes, size), op.gather(scores, kept), LEAST_BOX)
-    boxes, scores = _best(all_boxes, all_scores, settings.suppression_iou)
-    if settings.voting_iou < 1:
-        boxes = _voted(boxes, all_boxes, all_scores, settings.voting_iou)
-    return boxes, scores, sound
 
 
 def cap(boxes: Var, scores: Var, most: int) -> tuple[Var, Var, Var]:
@@ -266,6 +299,11 @@ def _part(row: Var, start: int, end: int) -> Var:
 
 def _columns(rows: Var, start: int, end: int, *, axis: int = 1) -> Var:
     return op.slice(rows, _whole([start]), _whole([end]), _whole([axis]))
+
+
+def _all_rows(boxes: Var) -> Var:
+    """Return the numbers 0 to n - 1 for boxes (n, 4)."""
+    return op.range(_whole(0), op.size(op.gather(boxes, _whole(0), axis=1)), _whole(1))
 
 
 def _as_row(number: Var) -> Var:

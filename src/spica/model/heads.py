@@ -16,6 +16,9 @@ CLASSES = 2  # background, wheat head
 BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # scale of the regression targets, as in Faster R-CNN's code
 GIOU_WEIGHT = 2.0  # brings the loss to the size of the smooth L1 loss, so that other settings keep their meaning
 LEAST_SIDE = 1e-2  # pixels, as torchvision has it
+REFINE_SUPPRESSION_IOU = (
+    0.9  # of the boxes that the second stage looks at: equal ones tell it nothing more, others vote
+)
 
 Features: TypeAlias = dict[str, Tensor]
 Sizes: TypeAlias = list[tuple[int, int]]
@@ -23,12 +26,17 @@ Targets: TypeAlias = list[dict[str, Tensor]]
 
 
 class RegionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
-    """Boxes and scores of proposals, or their losses."""
+    """Boxes and scores of proposals, or their losses; with `refine_iou` in two stages.
+
+    The second stage looks again at the boxes that the first one found, with layers of its own that learnt from closer
+    boxes. Source: Cai and Vasconcelos, Cascade R-CNN, CVPR 2018.
+    """
 
     def __init__(self, settings: HeadSettings, pooling: RegionPooling, channels: int) -> None:
+        inputs = channels * pooling.settings.side**2
         super().__init__(
             pooling,
-            TwoMLPHead(channels * pooling.settings.side**2, settings.channels),
+            TwoMLPHead(inputs, settings.channels),
             FastRCNNPredictor(settings.channels, CLASSES),
             fg_iou_thresh=settings.head_iou,
             bg_iou_thresh=settings.head_iou,
@@ -40,31 +48,64 @@ class RegionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
             detections_per_img=settings.most_boxes,
         )
         self.settings = settings
+        if settings.refine_iou:
+            self.refine_head = TwoMLPHead(inputs, settings.channels)
+            self.refine_predictor = FastRCNNPredictor(settings.channels, CLASSES)
 
     def forward(
         self, features: Features, proposals: list[Tensor], image_shapes: Sizes, targets: Targets | None = None
     ) -> tuple[Targets, dict[str, Tensor]]:
         """Return what is found on each photo (`boxes`, `labels`, `scores`) and no losses, or nothing and the losses."""
         if self.training:
-            proposals, _, labels, moves = self.select_training_samples(proposals, targets)
-            return [], self._losses(*self._predict(features, proposals, image_shapes), proposals, labels, moves)
-        logits, moves = self._predict(features, proposals, image_shapes)
-        counts = [len(own) for own in proposals]
-        boxes = torch.split(self.box_coder.decode_single(moves[:, 4:], torch.cat(proposals)), counts)
-        scores = torch.split(functional.softmax(logits, dim=-1)[:, 1], counts)
-        return [self._found(*one) for one in zip(boxes, scores, image_shapes, strict=True)], {}
+            return [], self._losses(features, proposals, image_shapes, targets or [])
+        settings = self.settings
+        least = settings.refine_score if settings.refine_iou else settings.least_score
+        boxes, scores = self._look(0, features, proposals, image_shapes, least)
+        if settings.refine_iou:
+            boxes = [own[nms(own, certain, REFINE_SUPPRESSION_IOU)] for own, certain in zip(boxes, scores, strict=True)]
+            boxes, scores = self._look(1, features, boxes, image_shapes, settings.least_score)
+        return [self._found(*one) for one in zip(boxes, scores, strict=True)], {}
 
-    def _predict(self, features: Features, proposals: list[Tensor], sizes: Sizes) -> tuple[Tensor, Tensor]:
-        logits, moves = self.box_predictor(self.box_head(self.box_roi_pool(features, proposals, sizes)))
+    def stages(self) -> list[tuple[TwoMLPHead, FastRCNNPredictor]]:
+        """Return the layers of each stage: those on pooled features, and those of scores and boxes."""
+        first = (self.box_head, self.box_predictor)
+        return [first, (self.refine_head, self.refine_predictor)] if self.settings.refine_iou else [first]
+
+    def _predict(self, stage: int, features: Features, boxes: list[Tensor], sizes: Sizes) -> tuple[Tensor, Tensor]:
+        hidden, last = self.stages()[stage]
+        logits, moves = last(hidden(self.box_roi_pool(features, boxes, sizes)))
         return logits, moves
 
-    def _losses(
+    def _losses(self, features: Features, proposals: list[Tensor], sizes: Sizes, targets: Targets) -> dict[str, Tensor]:
+        proposals, _, labels, wanted = self.select_training_samples(proposals, targets)
+        logits, moves = self._predict(0, features, proposals, sizes)
+        losses = self._stage_losses(logits, moves, proposals, labels, wanted)
+        if not self.settings.refine_iou:
+            return losses
+        boxes = [one.detach() for one in self._moved(moves, proposals, sizes)]
+        labels, wanted = self._refine_targets(boxes, targets)
+        again = self._stage_losses(*self._predict(1, features, boxes, sizes), boxes, labels, wanted)
+        return losses | {name.replace("loss_", "loss_refine_"): loss for name, loss in again.items()}
+
+    def _stage_losses(
         self, logits: Tensor, moves: Tensor, proposals: list[Tensor], labels: list[Tensor], wanted: tuple[Tensor, ...]
     ) -> dict[str, Tensor]:
         scores, boxes = fastrcnn_loss(logits, moves, labels, wanted)
         if self.settings.box_loss == "giou":
             boxes = self._overlap_loss(moves, torch.cat(proposals), torch.cat(labels), torch.cat(wanted))
         return {"loss_classifier": scores, "loss_box_reg": boxes}
+
+    def _refine_targets(self, boxes: list[Tensor], targets: Targets) -> tuple[list[Tensor], tuple[Tensor, ...]]:
+        """Return for each photo which of its boxes are heads (n,), and how those should move (n, 4)."""
+        labels, nearest = [], []
+        for own, target in zip(boxes, targets, strict=True):
+            heads = target["boxes"].to(own.dtype)
+            if not len(heads):
+                heads = own.new_zeros(1, 4)  # overlaps nothing
+            best, rows = box_iou(own, heads).max(dim=1)
+            labels.append((best >= self.settings.refine_iou).long())
+            nearest.append(heads[rows])
+        return labels, self.box_coder.encode(nearest, boxes)
 
     def _overlap_loss(self, moves: Tensor, proposals: Tensor, labels: Tensor, wanted: Tensor) -> Tensor:
         """Return 1 - GIoU of the boxes of heads, summed over them and divided by the number of all samples.
@@ -77,11 +118,27 @@ class RegionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
         loss: Tensor = generalized_box_iou_loss(found, heads, reduction="sum")
         return GIOU_WEIGHT * loss / labels.numel()
 
-    def _found(self, boxes: Tensor, scores: Tensor, size: tuple[int, int]) -> dict[str, Tensor]:
-        boxes = clip_boxes_to_image(boxes, size)
-        boxes, scores = (one[scores > self.score_thresh] for one in (boxes, scores))
-        wide = remove_small_boxes(boxes, LEAST_SIDE)
-        boxes, scores = boxes[wide], scores[wide]
+    def _moved(self, moves: Tensor, proposals: list[Tensor], sizes: Sizes) -> list[Tensor]:
+        """Return for each photo where its proposals move to, cut at its borders."""
+        boxes = self.box_coder.decode_single(moves[:, 4:].float(), torch.cat(proposals))
+        apart = torch.split(boxes, [len(own) for own in proposals])
+        return [clip_boxes_to_image(own, size) for own, size in zip(apart, sizes, strict=True)]
+
+    def _look(
+        self, stage: int, features: Features, boxes: list[Tensor], sizes: Sizes, least_score: float
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return for each photo where a stage moves boxes, of a higher score and not too thin, and their scores."""
+        logits, moves = self._predict(stage, features, boxes, sizes)
+        all_scores = torch.split(functional.softmax(logits, dim=-1)[:, 1], [len(own) for own in boxes])
+        moved, scores = [], []
+        for own, certain in zip(self._moved(moves, boxes, sizes), all_scores, strict=True):
+            (sure,) = torch.where(certain > least_score)
+            kept = sure[remove_small_boxes(own[sure], LEAST_SIDE)]
+            moved.append(own[kept])
+            scores.append(certain[kept])
+        return moved, scores
+
+    def _found(self, boxes: Tensor, scores: Tensor) -> dict[str, Tensor]:
         kept = nms(boxes, scores, self.nms_thresh)[: self.detections_per_img]
         found = boxes[kept]
         if self.settings.voting_iou < 1:

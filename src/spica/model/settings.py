@@ -102,6 +102,11 @@ class HeadSettings(Settings):
     """At most this part of them are heads."""
     box_loss: Literal["smooth_l1", "giou"] = "smooth_l1"
     """What boxes learn from: the differences of their sides, or how they overlap."""
+    refine_iou: Fraction = 0.0
+    """A second stage looks again at the boxes of the first; of at least this IoU with a head, one is a head there. 0
+    for a single stage."""
+    refine_score: Fraction = 0.05
+    """Boxes of the first stage below are not looked at again."""
     least_score: Fraction = 0.05
     """Boxes below are not reported."""
     suppression_iou: Fraction = 0.5

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import spica
+from spica.counting.intervals import CountModel
 from spica.errors import WeightsError
 
 DEFAULT_THRESHOLD = 0.5  # of weights whose card states none
@@ -33,6 +34,9 @@ class Card:
     head_sides: tuple[float, float] | None = None
     """Range of a photo's median head that the training covers: square root of its area, in pixels of the resized photo.
     None if not stated."""
+    counts: CountModel | None = None
+    """What is known of counts at that threshold: how they are corrected, and how sure they are. None if too few sources
+    were held out."""
     date: str = ""
     """When it was trained: YYYY-MM-DD."""
     version: str = spica.__version__
@@ -49,8 +53,10 @@ def card_from(content: Any, name: str) -> Card:
         WeightsError: if it is the card of another version of Spica.
     """
     try:
-        sides = {**content}.get("head_sides")
-        return Card(**{**content, "head_sides": tuple(sides) if sides else None})  # JSON knows no tuples
+        sides, counts = (({**content}).get(name) for name in ("head_sides", "counts"))
+        # JSON knows neither tuples nor our values.
+        made = {"head_sides": tuple(sides) if sides else None, "counts": CountModel(**counts) if counts else None}
+        return Card(**{**content, **made})
     except TypeError as error:
         raise WeightsError(
             f"{name}: its card does not fit this version of Spica ({spica.__version__}): {error}; "

@@ -18,7 +18,7 @@ NOT_WHEAT = "not_wheat"
 
 MEANINGS = {
     CAP: "the detector gave as many boxes as it can: the count may be too low",
-    SMALL_HEADS: "heads are smaller than those the model knows: go nearer, or cut the photo into parts",
+    SMALL_HEADS: "heads are smaller than those the model knows: go nearer, or give a smaller --tile",
     LARGE_HEADS: "heads are larger than those the model knows: go further away, or scale the photo down",
     BLUR: "the photo is blurred: heads may be missed",
     NOT_WHEAT: "this does not look like a field of wheat",
@@ -31,14 +31,16 @@ _MOST_BARE, _MOST_BLUISH = 0.8, 0.12
 _FEW_HEADS, _RATHER_BARE, _RATHER_BLUISH = 4, 0.3, 0.03
 
 
-def flags(photo: Image, found: Detections, card: Card | None) -> tuple[str, ...]:
+def flags(photo: Image, found: Detections, card: Card | None, scale: float | None = None) -> tuple[str, ...]:
     """Return the flags of a photo on which the heads `found` were counted; boxes are in pixels of `photo`.
 
-    The photo has the size at which the network looks at it. Without a card nothing is said of the size of heads.
+    The photo has the size at which the network looks at it. If it is a part of one, or boxes are in other pixels,
+    `scale` says how many of the network's pixels one of theirs is. Without a card nothing is said of the size of heads.
     """
     raised = [CAP] if found.capped else []
     if card is not None and card.head_sides is not None and len(found) >= _LEAST_HEADS:
-        side = float(np.median(np.sqrt(area(found.boxes)))) * card.side / max(photo.shape[:2])
+        scale = card.side / max(photo.shape[:2]) if scale is None else scale
+        side = float(np.median(np.sqrt(area(found.boxes)))) * scale
         raised += [SMALL_HEADS] * (side < card.head_sides[0]) + [LARGE_HEADS] * (side > card.head_sides[1])
     aspect = aspect_of(photo)
     raised += [BLUR] * (aspect.sharpness < _LEAST_SHARPNESS)

@@ -5,7 +5,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,12 +13,12 @@ from pathlib import Path
 import spica
 from spica.detections import Detect
 from spica.errors import OutputError, SpicaError, SubmissionError
-from spica.image import Image
-from spica.images import make_folder, name_photos, read_photo, read_resized, resized, write_atomically
+from spica.images import make_folder, name_photos, read_photo, resized, write_atomically
 from spica.labels.photoids import photo_ids
 from spica.prediction.card import Card
 from spica.prediction.flags import flags
 from spica.prediction.journal import Journal, Outcome, is_unfinished
+from spica.prediction.looking import Looks, Sight, first_sight, seen
 from spica.prediction.overlap import in_order
 from spica.prediction.results import (
     COUNTS,
@@ -48,7 +48,7 @@ class Order:
 
     `paths` are photos and folders of photos. Boxes from `score` on are counted and written. `submission` is the file of
     a Kaggle submission to be written as well. `model` and `facts` say in the manifest what the detector is and what
-    runs it; `card` says which photos it knows. It is asked about `workers` photos at once.
+    runs it; `card` says which photos it knows. It is asked about `workers` photos at once, in tiles as `looks` says.
 
     Raises:
         ValueError: if the score is not in [0, 1], or there is no worker.
@@ -63,6 +63,7 @@ class Order:
     facts: Facts = field(default_factory=dict)
     card: Card | None = None
     workers: int = 1
+    looks: Looks = field(default_factory=Looks)
 
     def __post_init__(self) -> None:
         if not 0 <= self.score <= 1:
@@ -75,6 +76,11 @@ class Order:
         """Pixels of the longer side at which the network looks at photos; 0 if that is not known."""
         return 0 if self.card is None else self.card.side
 
+    @property
+    def known(self) -> Card:
+        """What is known of the detector: its card, or one that says nothing."""
+        return Card() if self.card is None else self.card
+
     def description(self) -> dict[str, object]:
         """Return what the results depend on, but for the photos themselves."""
         versions = {"spica": spica.__version__, "python": platform.python_version(), **_versions()}
@@ -83,6 +89,8 @@ class Order:
             "score": self.score,
             "inputs": [str(path) for path in self.paths],
             "pictures": self.pictures,
+            "tile": self.looks.tile,
+            "gsd": self.looks.gsd,
             **self.facts,
             "versions": versions,
         }
@@ -136,7 +144,9 @@ def predict_folder(
         OutputError: if the folder holds other results or cannot be written; errors of photos are listed instead.
         ImageError: if there are no photos.
         SubmissionError: if two photos of a submission have the same id.
+        WeightsError: if `order.looks` do not fit the detector.
     """
+    order.looks.side(order.known)  # before any work
     skipped: list[Path] = []
     photos = name_photos(order.paths, skipped=skipped.append)
     ids = photo_ids(photos) if order.submission is not None else {}
@@ -159,28 +169,29 @@ def predict_folder(
     return replace(summary, seconds=round(time.perf_counter() - clock, 3))
 
 
-def _read(order: Order, named: tuple[str, Path]) -> tuple[Image | None, Outcome]:
-    """Return a photo as the network looks at it and an outcome with nothing but its size, or with the error."""
+def _read(order: Order, named: tuple[str, Path]) -> tuple[Path, Sight | None, Outcome]:
+    """Return a photo for a first look and an outcome with nothing but its size, or with the error."""
     name, path = named
     try:
-        photo = read_resized(path, order.side)
+        sight = first_sight(path, order.known, order.looks)
     except SpicaError as error:
-        return None, Outcome(name, error=_one_line(error))
-    return photo.pixels, Outcome(name, photo.width, photo.height)
+        return path, None, Outcome(name, error=_one_line(error))
+    return path, sight, Outcome(name, sight.photo.width, sight.photo.height)
 
 
-def _detected(detect: Detect, order: Order, photo: tuple[Image | None, Outcome]) -> Outcome:
+def _detected(detect: Detect, order: Order, photo: tuple[Path, Sight | None, Outcome]) -> Outcome:
     """Return the outcome with what was found, in pixels of the whole photo."""
-    pixels, outcome = photo
-    if pixels is None:
+    path, sight, outcome = photo
+    if sight is None:
         return outcome
     try:
-        found = detect(pixels).above(order.score)
-        raised = flags(pixels if order.side else resized(pixels, _LOOK), found, order.card)
+        sight, found = seen(detect, path, sight, order.known, order.looks)
+        counted = found.above(order.score)
+        part = sight.middle if order.side else resized(sight.middle, _LOOK)
+        raised = flags(part, counted, order.card, order.side / sight.tile)
     except SpicaError as error:
         return Outcome(outcome.name, error=_one_line(error))
-    height, width, _ = pixels.shape
-    return replace(outcome, found=found.scaled(outcome.width / width, outcome.height / height), flags=raised)
+    return replace(outcome, found=counted, flags=raised)
 
 
 def _drawn(order: Order, photos: Mapping[str, Path], outcome: Outcome) -> Outcome:
@@ -264,6 +275,7 @@ def _summary(outcomes: Iterable[Outcome]) -> Summary:
 
 def _write_manifest(order: Order, summary: Summary) -> None:
     """Write what was done and how; no times, so that the same photos give the same folder."""
+    known = order.known
     content = {
         **order.description(),
         "skipped": [str(folder) for folder in summary.skipped],
@@ -272,6 +284,8 @@ def _write_manifest(order: Order, summary: Summary) -> None:
         "failed": summary.failed,
         "heads": summary.heads,
         "flagged": summary.flagged,
+        # What is known of counts holds at the recommended threshold alone.
+        "counts": asdict(known.counts) if known.counts and order.score == known.threshold else None,
     }
     write_atomically(order.out / MANIFEST, (json.dumps(content, indent=2) + "\n").encode())
 

@@ -106,11 +106,12 @@ def _require_same(order: dict[str, Any], before: dict[str, Any], out: Path) -> N
     Raises:
         OutputError: if it is not.
     """
-    changed = [key for key in order if json.loads(json.dumps(order[key])) != before.get(key)]
+    order = json.loads(json.dumps(order))
+    changed = [key for key in {**order, **before} if order.get(key) != before.get(key)]
     if changed:
         raise OutputError(
             f"{out}: holds unfinished results with another {changed[0]} ({before.get(changed[0])!r} instead of"
-            f" {order[changed[0]]!r}); give the same again to go on with them, or name another folder"
+            f" {order.get(changed[0])!r}); give the same again to go on with them, or name another folder"
         )
 
 

@@ -12,8 +12,9 @@ from spica.boxes import Boxes
 from spica.detections import Detections
 from spica.errors import WeightsError
 from spica.image import Image
-from spica.images import read_resized, resized
+from spica.images import resized
 from spica.prediction.card import Card
+from spica.prediction.looking import Looks, first_sight, seen
 from spica.prediction.modelfile import read_card
 
 
@@ -119,18 +120,18 @@ class ModelDetector:
         return found.scaled(width / columns, height / rows)
 
 
-def detect_file(detect: Detector, path: Path) -> Detections:
+def detect_file(detect: Detector, path: Path, looks: Looks | None = None) -> Detections:
     """Return every box above the network's least score on the photo in a file, in pixels of the upright photo.
 
     What `spica predict` finds. Quicker than to read the photo whole: a JPEG is decoded near the size that is looked at.
+    A photo whose heads are too small for the network is looked at in tiles; `looks` says how large they are.
 
     Raises:
         ImageError: if the photo cannot be read.
         WeightsError: if the network gives numbers that are not finite.
     """
-    photo = read_resized(path, detect.card.side)
-    height, width, _ = photo.pixels.shape
-    return detect(photo.pixels).scaled(photo.width / width, photo.height / height)
+    asked = looks or Looks()
+    return seen(detect, path, first_sight(path, detect.card, asked), detect.card, asked)[1]
 
 
 def load_model(path: Path, device: str = "auto") -> ModelDetector:

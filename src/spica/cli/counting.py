@@ -1,0 +1,190 @@
+"""The command that turns boxes into answers: heads per photo, plot and square metre."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from spica.cli.detecting import Device, Gsd, ViewCount, Views, Weights, looks_of, predicted
+from spica.cli.terminal import console, fail, misuse, say
+
+if TYPE_CHECKING:
+    from spica.counting.counts import Count, Part
+    from spica.counting.ground import Ground
+    from spica.labels.problems import Problem
+    from spica.prediction.journal import Outcome
+    from spica.prediction.reading import Results
+
+BOXES = "boxes"  # folder of the results of predict, where photos are given
+_NO_FRAME = "no_frame"  # flag of a photo on which the corners of the frame are not known
+_SHOWN = 20  # rows on the terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What the user says of the ground on the photos; nothing, or one of the three."""
+
+    gsd: float | None
+    height: float | None
+    angle: float | None
+    frame: tuple[float, float] | None
+    corners: Path | None
+
+
+def count(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="RESULTS|PHOTO|FOLDER...", help="Results of spica predict, or photos.")
+    ],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for counts.csv, and plots.csv if plots are given.")],
+    gsd: Annotated[float | None, Gsd] = None,
+    height: Annotated[
+        float | None, typer.Option(min=0.01, help="Metres from the camera to the heads, looking straight down.")
+    ] = None,
+    angle: Annotated[
+        float | None, typer.Option(min=1, max=179, help="Degrees that the longer side of a photo spans.")
+    ] = None,
+    frame: Annotated[
+        str | None, typer.Option(metavar="0.5x0.5", help="Metres of the inner sides of a frame that lies on the field.")
+    ] = None,
+    corners: Annotated[
+        Path | None, typer.Option(help="CSV with the frame's inner corners: image,x1,y1,x2,y2,x3,y3,x4,y4; pixels.")
+    ] = None,
+    plots: Annotated[Path | None, typer.Option(help="CSV with the plot of each photo: image,plot.")] = None,
+    level: Annotated[Literal["90", "95"], typer.Option(help="Percent of the intervals.")] = "90",
+    weights: Annotated[list[Path] | None, Weights] = None,
+    views: Annotated[ViewCount, Views] = "1",
+    device: Annotated[str, Device] = "auto",
+    pictures: Annotated[bool, typer.Option(help="Draw the heads on a copy of each photo.")] = True,
+) -> None:
+    """Count heads per photo, plot and square metre, with intervals; exit with 1 if a photo or a row was left out."""
+    from spica.counting.counts import count as counted
+    from spica.counting.tables import COUNT_COLUMNS, PLOT_COLUMNS, read_plots, write_counts
+    from spica.images import make_folder
+
+    measures = Measures(gsd, height, angle, _sides(frame), corners)
+    _require_one(measures)
+    results, failed = _results(paths, out, measures, (weights or (), views, device, pictures))
+    names = [photo.name for photo in results.photos]
+    plot_of, problems = read_plots(plots, names) if plots is not None else ({}, ())
+    grounds, unread = _grounds(measures, results)
+    parts = [_part(photo, plot_of.get(photo.name, ""), grounds.get(photo.name), measures) for photo in results.photos]
+    share = int(level) / 100
+    rows = [counted([part], results.counts, level=share) for part in parts]
+    make_folder(out)
+    write_counts(out / "counts.csv", rows, COUNT_COLUMNS)
+    if plots is not None:
+        rows = [counted(own, results.counts, level=share) for own in _by_plot(parts)]
+        write_counts(out / "plots.csv", rows, PLOT_COLUMNS)
+    _show(rows, plots is not None)
+    if results.counts is None:
+        say("nothing is known of how sure these counts are: the model was not judged on three sources, or not so asked")
+    for problem in (*problems, *unread):
+        say(problem.line())
+    if failed or problems or unread:
+        fail(f"counts lack {failed} photos and {len(problems) + len(unread)} rows, see above: {out}")
+    typer.echo(f"written to {out}")
+
+
+def _require_one(measures: Measures) -> None:
+    given = [measures.gsd is not None, measures.height is not None, measures.frame is not None]
+    if sum(given) > 1:
+        misuse("give one of --gsd, --height with --angle, and --frame with --corners")
+    if (measures.height is None) != (measures.angle is None):
+        misuse("--height and --angle go together")
+    if (measures.frame is None) != (measures.corners is None):
+        misuse("--frame and --corners go together")
+
+
+def _sides(frame: str | None) -> tuple[float, float] | None:
+    """Return the sides of a frame in metres."""
+    if frame is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)x(\d+(?:\.\d+)?)", frame)
+    if found is None or not all(float(side) > 0 for side in found.groups()):
+        misuse(f"--frame is {frame!r}, expected two sides in metres, such as 0.5x0.5")
+    return float(found[1]), float(found[2])
+
+
+def _results(
+    paths: list[Path], out: Path, measures: Measures, asked: tuple[Sequence[Path], ViewCount, str, bool]
+) -> tuple["Results", int]:
+    """Return the results named, or those of the photos named, and how many photos failed."""
+    from spica.prediction.reading import is_result_folder, read_results
+
+    if len(paths) == 1 and is_result_folder(paths[0]):
+        return read_results(paths[0]), 0
+    from spica.loading import load_ensemble
+    from spica.prediction.folder import Order
+
+    boxes = out / BOXES
+    if is_result_folder(boxes):
+        fail(f"error: {boxes} holds results already; count those by `spica count {boxes}`, or name another folder")
+    weights, views, device, pictures = asked
+    detector = load_ensemble(weights, device, views=int(views))
+    card, facts, workers = detector.card, detector.facts, detector.workers
+    looks = looks_of(None, measures.gsd)
+    order = Order(paths, boxes, card.threshold, pictures, None, detector.name, facts, card, workers, looks)
+    summary = predicted(detector, order)
+    return read_results(boxes), summary.failed
+
+
+def _grounds(measures: Measures, results: "Results") -> tuple[Mapping[str, "Ground"], tuple["Problem", ...]]:
+    """Return the ground on each photo where it is known, and what is wrong with the table of corners."""
+    from spica.counting.ground import FromAbove, Sampled
+    from spica.counting.tables import read_frames
+
+    names = [photo.name for photo in results.photos]
+    if measures.frame is not None and measures.corners is not None:
+        return read_frames(measures.corners, names, measures.frame)
+    if measures.height is not None and measures.angle is not None:
+        return dict.fromkeys(names, FromAbove(measures.height, measures.angle)), ()
+    gsd = measures.gsd or results.gsd
+    return dict.fromkeys(names, Sampled(gsd)) if gsd else {}, ()
+
+
+def _part(photo: "Outcome", plot: str, ground: "Ground | None", measures: Measures) -> "Part":
+    from spica.boxes import no_boxes
+    from spica.counting.counts import Part, held
+    from spica.prediction.flags import LARGE_HEADS, SMALL_HEADS
+
+    boxes = no_boxes() if photo.found is None else photo.found.boxes
+    missing = (_NO_FRAME,) if measures.frame is not None and ground is None else ()
+    return Part(
+        plot=plot,
+        image=photo.name,
+        found=held(boxes, ground),
+        area=None if ground is None else ground.area(photo.width, photo.height),
+        flags=(*photo.flags, *missing),
+        known=not {SMALL_HEADS, LARGE_HEADS}.intersection(photo.flags),
+    )
+
+
+def _by_plot(parts: Collection["Part"]) -> list[list["Part"]]:
+    """Return the parts of each plot, plots by name; photos of no plot are left out."""
+    names = sorted({part.plot for part in parts} - {""})
+    return [[part for part in parts if part.plot == name] for name in names]
+
+
+def _show(rows: Sequence["Count"], plots: bool) -> None:
+    """Print the first rows as a table."""
+    from rich.table import Table
+
+    table = Table("plot" if plots else "photo", "heads", "interval", "m²", "heads/m²", "interval", "flags")
+    for row in rows[:_SHOWN]:
+        heads = f"{row.found}" if row.heads is None else f"{row.heads:.0f}"
+        area = "" if row.area is None else f"{row.area:.2f}"
+        density = "" if row.density is None else f"{row.density:.0f}"
+        limits = _limits(row.low, row.high), _limits(row.density_low, row.density_high)
+        name = row.plot if plots else row.image
+        table.add_row(name, heads, limits[0], area, density, limits[1], " ".join(row.flags))
+    console().print(table)
+    if len(rows) > _SHOWN:
+        typer.echo(f"and {len(rows) - _SHOWN:,} more rows")
+
+
+def _limits(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"{low:.0f} to {high:.0f}"

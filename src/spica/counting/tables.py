@@ -1,0 +1,118 @@
+"""Tables around counts: which plot a photo shows and where a frame lies on it come in, counts go out."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from pathlib import Path, PurePath
+from typing import TypeVar
+
+import numpy as np
+
+from spica.counting.counts import Count
+from spica.counting.ground import Quadrat
+from spica.labels.problems import Place, Problem, error
+from spica.labels.table import read_table, write_table
+
+_Value = TypeVar("_Value")
+_CORNERS = ("x1", "y1", "x2", "y2", "x3", "y3", "x4", "y4")
+_FIELDS = ("photos", "found", "heads", "low", "high", "area_m2", "density", "density_low", "density_high", "flags")
+COUNT_COLUMNS = ("plot", "image", *_FIELDS[1:])
+PLOT_COLUMNS = ("plot", *_FIELDS)
+
+
+def read_plots(file: Path, photos: Collection[str]) -> tuple[dict[str, str], tuple[Problem, ...]]:
+    """Return the plot of each photo in a CSV file with the columns image and plot; further columns do not matter.
+
+    A photo may be named as in `photos`, by its file name, or by that without its ending, if only one has it.
+
+    Raises:
+        AnnotationError: if the file cannot be read or lacks a column; a bad row is a problem and left out.
+    """
+    return _read(file, ("image", "plot"), photos, _plot)
+
+
+def read_frames(
+    file: Path, photos: Collection[str], sides: tuple[float, float]
+) -> tuple[dict[str, Quadrat], tuple[Problem, ...]]:
+    """Return the frame on each photo from a CSV file with its inner corners, in pixels: image, x1, y1, x2 ... y4.
+
+    The frame's `sides` are in metres. Photos are named as in `read_plots`.
+
+    Raises:
+        AnnotationError: if the file cannot be read or lacks a column; a bad row is a problem and left out.
+    """
+    return _read(file, ("image", *_CORNERS), photos, partial(_frame, sides))
+
+
+def write_counts(file: Path, counts: Sequence[Count], columns: Sequence[str]) -> None:
+    """Write counts as CSV with `COUNT_COLUMNS` or `PLOT_COLUMNS`: unknown numbers are empty, flags parted by spaces.
+
+    Raises:
+        AnnotationError: if a name holds a line break.
+        OutputError: if the file cannot be written.
+    """
+    write_table(file, columns, ([_cells(one)[name] for name in columns] for one in counts))
+
+
+def _cells(one: Count) -> dict[str, str]:
+    numbers = {
+        # A tenth of a head, and of a head per square metre, is far below what is known.
+        **{name: _number(getattr(one, name), 1) for name in ("heads", "low", "high")},
+        **{name: _number(getattr(one, name), 1) for name in ("density", "density_low", "density_high")},
+        "area_m2": _number(one.area, 4),
+    }
+    texts = {"plot": one.plot, "image": one.image, "photos": str(one.photos), "found": str(one.found)}
+    return {**texts, **numbers, "flags": " ".join(one.flags)}
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def _read(
+    file: Path,
+    columns: Sequence[str],
+    photos: Collection[str],
+    parsed: Callable[[Place, Mapping[str, str]], _Value | Problem],
+) -> tuple[dict[str, _Value], tuple[Problem, ...]]:
+    """Return what each row says of its photo, and the problems of those that say nothing."""
+    table, known = read_table(file, columns), _short_names(photos)
+    values: dict[str, _Value] = {}
+    problems = list(table.problems)
+    for place, row in table.rows:
+        named = row["image"].strip()
+        photo = named if named in photos else known.get(named, "")
+        value = parsed(place, row)
+        if isinstance(value, Problem):
+            problems.append(value)
+        elif not photo:
+            text = "there is no such photo, or several have that name"
+            problems.append(error("unknown photo", place, named, text, "name it as in counts.csv; the row is left out"))
+        elif photo in values:
+            problems.append(error("listed twice", place, named, "the photo has a row already", "delete one of them"))
+        else:
+            values[photo] = value
+    return values, tuple(problems)
+
+
+def _plot(place: Place, row: Mapping[str, str]) -> str | Problem:
+    plot = row["plot"].strip()
+    if plot:
+        return plot
+    return error("no plot", place, row["image"], "the plot is empty", "name it; the row is left out")
+
+
+def _frame(sides: tuple[float, float], place: Place, row: Mapping[str, str]) -> Quadrat | Problem:
+    try:
+        return Quadrat(np.array([float(row[name]) for name in _CORNERS]).reshape(4, 2), sides)
+    except ValueError as broken:
+        got = ", ".join(row[name] for name in _CORNERS)
+        return error("corners", place, row["image"], f"{got}: {broken}", "mend the row; it is left out")
+
+
+def _short_names(photos: Collection[str]) -> dict[str, str]:
+    """Return the photo of each file name, with and without its ending, that only one photo has."""
+    short: dict[str, set[str]] = {}
+    for photo in photos:
+        for name in {PurePath(photo).name, PurePath(photo).stem, str(PurePath(photo).with_suffix(""))}:
+            short.setdefault(name, set()).add(photo)
+    return {name: next(iter(found)) for name, found in short.items() if len(found) == 1}

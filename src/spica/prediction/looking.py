@@ -1,0 +1,165 @@
+"""Looking: how much of a photo a detector sees at once, so that heads have a size that it knows."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from spica.boxes import area
+from spica.detections import Detect, Detections
+from spica.errors import WeightsError
+from spica.image import Image
+from spica.images import Photo, image_size, read_resized
+from spica.prediction.card import Card
+from spica.prediction.tiles import tiled, tiles_of
+
+LEAST_HEADS = 3  # in a look: without as many their median says nothing
+HEAD_SIDE = (
+    25.0  # mm, root of a box's area: 74 pixels of 0.33 to 0.385 mm, the median of rres_1, see docs/prediction.md
+)
+_OVERLAP = 0.25  # of a tile: longer than 99 % of the heads of the Global Wheat Head Dataset on photos of 1,024 pixels
+_EDGE_OF_RANGE = 1 / 6  # of the range of sizes, on a logarithmic scale: heads found there are to be looked at again
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """How to look at photos.
+
+    `tile` is the side of what is seen at once, in pixels of the photo; 0 to let the heads decide. `gsd` is what a pixel
+    of the photo measures on the field, in mm, from which the tile follows; 0 if that is not known.
+
+    Raises:
+        ValueError: if one of them is below 0, or both are given.
+    """
+
+    tile: int = 0
+    gsd: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.tile < 0 or not (self.gsd >= 0 and math.isfinite(self.gsd)):
+            raise ValueError(f"tile is {self.tile} and gsd {self.gsd}, expected numbers above 0, or 0 for unknown")
+        if self.tile and self.gsd:
+            raise ValueError("tile and gsd are both given, expected one of them")
+
+    def side(self, card: Card) -> int:
+        """Return the side of a tile in pixels of the photo; 0 to let the heads decide.
+
+        Raises:
+            WeightsError: if it is to follow from the size of heads, and the card does not say which the model knows.
+        """
+        if not self.gsd:
+            return self.tile
+        if not card.side or card.head_sides is None:
+            raise WeightsError(
+                "the card of the weights does not say which sizes of heads they know; give a tile, no gsd"
+            )
+        return max(1, round(HEAD_SIDE / self.gsd * card.side / _middle(card.head_sides)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """A photo as it is looked at: in tiles of `tile` x `tile` pixels of the whole photo, its longer side at the most.
+
+    `photo` has the pixels that are needed for that: a tile has the network's size, if the file has as many.
+    """
+
+    photo: Photo
+    tile: int
+
+    @property
+    def longer(self) -> int:
+        """Pixels of the whole photo's longer side."""
+        return max(self.photo.width, self.photo.height)
+
+    @property
+    def side(self) -> int:
+        """Side of a tile in pixels of `photo.pixels`."""
+        height, width, _ = self.photo.pixels.shape
+        return max(1, round(self.tile * int(max(height, width)) / self.longer))
+
+    @property
+    def middle(self) -> Image:
+        """The pixels of a tile in the middle of the photo."""
+        height, width, _ = self.photo.pixels.shape
+        top, left = max(0, height - self.side) // 2, max(0, width - self.side) // 2
+        return self.photo.pixels[top : top + self.side, left : left + self.side]
+
+    @property
+    def looks(self) -> int:
+        """Number of tiles."""
+        height, width, _ = self.photo.pixels.shape
+        return len(list(tiles_of(width, height, self.side, _overlap(self.side))))
+
+    def detect(self, detect: Detect) -> Detections:
+        """Return what is found, in pixels of the whole photo."""
+        height, width, _ = self.photo.pixels.shape
+        found = tiled(detect, self.side, _overlap(self.side))(self.photo.pixels)
+        return found.scaled(self.photo.width / width, self.photo.height / height)
+
+    def head_side(self, found: Detections, card: Card) -> float | None:
+        """Return the side of the median head as the network sees it, in its pixels; None if there are too few."""
+        if len(found) < LEAST_HEADS * self.looks:
+            return None
+        return float(np.median(np.sqrt(area(found.boxes)))) * card.side / self.tile
+
+
+def first_sight(path: Path, card: Card, looks: Looks) -> Sight:
+    """Return a photo for a first look: in tiles if their side is given, else as a whole.
+
+    Raises:
+        ImageError: if the photo cannot be read.
+        WeightsError: as `Looks.side`.
+    """
+    tile = looks.side(card)
+    if tile:
+        return _sight(path, card.side, tile, max(image_size(path)))
+    photo = read_resized(path, card.side)
+    return Sight(photo, max(photo.width, photo.height))
+
+
+def seen(detect: Detect, path: Path, sight: Sight, card: Card, looks: Looks) -> tuple[Sight, Detections]:
+    """Return how a photo is best looked at, and what is found so, in pixels of the whole photo.
+
+    Unless the tile is given, a photo is looked at as a whole. If the median head is then smaller than the card knows,
+    or hardly any is found, tiles are halved until it is not, as long as the photo has the pixels for it. If hardly any
+    is found in the tiles either, the look at the whole photo is what counts.
+
+    Raises:
+        ImageError: if the photo cannot be read again.
+        WeightsError: if the network gives numbers that are not finite.
+    """
+    found = sight.detect(detect)
+    if looks.side(card) or card.head_sides is None or sight.longer < 2 * card.side:
+        return sight, found
+    first, (low, high) = (sight, found), card.head_sides
+    while _is_small(size := sight.head_side(found.above(card.threshold), card), low) and sight.tile >= 2 * card.side:
+        sight = _sight(path, card.side, math.ceil(sight.tile / 2), sight.longer)
+        found = sight.detect(detect)
+    if size is None:
+        return first
+    if sight.looks > 1 and _is_small(size, low * (high / low) ** _EDGE_OF_RANGE):
+        tile = round(sight.tile * size / _middle(card.head_sides))
+        sight = _sight(path, card.side, max(card.side, tile), sight.longer)
+        found = sight.detect(detect)
+    return sight, found
+
+
+def _sight(path: Path, side: int, tile: int, longer: int) -> Sight:
+    """Return a photo with `side` pixels in a tile, or with all that it has; as a whole if a tile is no smaller."""
+    if tile >= longer:
+        return Sight(read_resized(path, side), longer)
+    needed = round(longer * side / tile) if tile > side else 0
+    return Sight(read_resized(path, needed), tile)
+
+
+def _is_small(size: float | None, least: float) -> bool:
+    return size is None or size < least
+
+
+def _middle(sides: tuple[float, float]) -> float:
+    return math.sqrt(sides[0] * sides[1])
+
+
+def _overlap(side: int) -> int:
+    return round(_OVERLAP * side)

@@ -1,0 +1,92 @@
+"""A result folder, read again: what was found on each photo, and what is known of its counts."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spica.boxes import no_boxes
+from spica.counting.intervals import CountModel
+from spica.detections import COLUMNS, Detections
+from spica.errors import AnnotationError, SubmissionError
+from spica.labels.problems import Place
+from spica.labels.table import read_table
+from spica.prediction.folder import MANIFEST
+from spica.prediction.journal import Outcome
+from spica.prediction.results import COUNTS, DETECTIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What `spica predict` found: on each photo that could be counted, in the order of the folder.
+
+    `counts` is what is known of the counts, None if nothing; `gsd` the millimetres of ground in a pixel, 0 if unknown.
+    `inputs` are the photos and folders that were given, `model` names what looked at them.
+    """
+
+    photos: tuple[Outcome, ...]
+    counts: CountModel | None
+    gsd: float
+    inputs: tuple[Path, ...] = ()
+    model: str = "unnamed"
+
+
+def is_result_folder(path: Path) -> bool:
+    """Return whether a path is a folder of results that is complete."""
+    return (path / MANIFEST).is_file()
+
+
+def read_results(folder: Path) -> Results:
+    """Return what is in a complete result folder.
+
+    Raises:
+        SubmissionError: if it is not complete, or a file in it does not make sense.
+    """
+    manifest = _manifest(folder / MANIFEST)
+    try:
+        boxes = dict(_boxes(folder / DETECTIONS))
+        photos = tuple(_outcome(place, row, boxes) for place, row in _rows(folder / COUNTS, ("image", "width")))
+        model = manifest.get("counts")
+        inputs, name = tuple(map(Path, manifest["inputs"])), str(manifest["model"])
+        return Results(photos, CountModel(**model) if model else None, float(manifest.get("gsd", 0)), inputs, name)
+    except (AnnotationError, KeyError, TypeError, ValueError) as broken:
+        raise SubmissionError(f"{folder}: is not what spica predict wrote ({broken}); predict again") from broken
+
+
+def _manifest(file: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as broken:
+        raise SubmissionError(
+            f"{file}: is missing or damaged, expected results of spica predict; predict again"
+        ) from broken
+    return content
+
+
+def _rows(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[Place, Mapping[str, str]]]:
+    """Yield the rows of a table.
+
+    Raises:
+        ValueError: if one of them cannot be read.
+    """
+    table = read_table(file, columns)
+    if table.problems:
+        raise ValueError(table.problems[0].line())
+    yield from table.rows
+
+
+def _boxes(file: Path) -> Iterator[tuple[str, Detections]]:
+    for name, group in groupby(_rows(file, ("image", *COLUMNS)), key=lambda row: row[1]["image"]):
+        numbers = np.array([[float(row[column]) for column in COLUMNS] for _, row in group], dtype=np.float32)
+        yield name, Detections(numbers[:, :4], numbers[:, 4])
+
+
+def _outcome(place: Place, row: Mapping[str, str], boxes: Mapping[str, Detections]) -> Outcome:
+    found = boxes.get(row["image"], Detections(no_boxes(), np.zeros(0, dtype=np.float32)))
+    if len(found) != int(row["heads"]):
+        raise ValueError(f"{place}: {row['heads']} heads, but {len(found)} boxes in {DETECTIONS}")
+    return Outcome(row["image"], int(row["width"]), int(row["height"]), found, tuple(row["flags"].split()))

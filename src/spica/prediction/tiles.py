@@ -1,0 +1,116 @@
+"""Tiles: a photo that is larger than a detector can look at, part by part, without losing or doubling a head."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+from spica.boxes import Boxes, area, no_boxes
+from spica.detections import Detect, Detections, Scores
+from spica.image import Image
+from spica.prediction.suppression import Pairs, overlapping, taken_out
+
+SAME_HEAD = 0.5  # IoU: one head seen whole in two tiles gives nearly equal boxes
+_COVERED = 0.5  # part of a piece that lies in the box of the whole head, or in a larger piece of it
+_AT_EDGE = 1 / 160  # of a tile's side: boxes of heads that are cut end within 4 of 640 pixels of the edge
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A part of a photo, in pixels: from `left` and `top` on, `width` x `height`."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def tiled(detect: Detect, side: int, overlap: int) -> Detect:
+    """Return a Detect that looks at tiles of at most `side` x `side` pixels, which overlap by `overlap` or more.
+
+    A photo that is no larger is passed on as it is. A box that ends at an edge between tiles is a piece: it goes where
+    another tile has found the whole head, and so do all boxes but the best of one head. A head that fits the overlap
+    is whole in some tile, so that it is found once, whatever the grid. Of a larger one, that no tile has whole, the
+    largest piece is kept, of up to three times the overlap; beyond it several may be, so give an overlap as large as
+    the largest heads. Boxes of one tile never take each other out: that is for `detect` to decide.
+
+    The result is `capped` if that of a tile is.
+
+    Raises:
+        ValueError: if `overlap` is not less than `side`, or below 0.
+    """
+    if not 0 <= overlap < side:
+        raise ValueError(f"overlap is {overlap}, expected at least 0 and less than the side of a tile, {side}")
+
+    def detect_in_tiles(photo: Image) -> Detections:
+        height, width, _ = photo.shape
+        if max(height, width) <= side:
+            return detect(photo)
+        tiles = tuple(tiles_of(width, height, side, overlap))
+        return joined(tiles, [detect(cut_out(photo, tile)) for tile in tiles], width, height)
+
+    return detect_in_tiles
+
+
+def tiles_of(width: int, height: int, side: int, overlap: int) -> Iterator[Tile]:
+    """Yield the tiles of a photo, row by row: as few as can be, evenly spread; each pixel is in one at least.
+
+    >>> [(tile.left, tile.width) for tile in tiles_of(2500, 900, side=1000, overlap=200)]
+    [(0, 1000), (750, 1000), (1500, 1000)]
+    """
+    for top in _starts(height, side, overlap):
+        for left in _starts(width, side, overlap):
+            yield Tile(left, top, min(side, width), min(side, height))
+
+
+def cut_out(photo: Image, tile: Tile) -> UInt8[np.ndarray, "_ _ 3"]:
+    """Return the pixels of a tile."""
+    return np.ascontiguousarray(photo[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width])
+
+
+def joined(tiles: tuple[Tile, ...], found: list[Detections], width: int, height: int) -> Detections:
+    """Return what was found on the tiles of a photo of `width` x `height` pixels as detections on the photo."""
+    moved = [one.moved(tile.left, tile.top) for tile, one in zip(tiles, found, strict=True)]
+    boxes = np.concatenate([no_boxes(), *(one.boxes for one in moved)])
+    scores = np.concatenate([np.zeros(0, dtype=np.float32), *(one.scores for one in moved)])
+    origin = np.repeat(np.arange(len(tiles)), [len(one) for one in moved])
+    stay = _chosen(boxes, scores, _pieces(boxes, tiles, origin, (width, height)), origin)
+    return Detections(boxes[stay], scores[stay], any(one.capped for one in moved))
+
+
+def _starts(length: int, side: int, overlap: int) -> list[int]:
+    """Return where tiles begin along an axis."""
+    count = 1 if length <= side else -((overlap - length) // (side - overlap))
+    return [number * (length - side) // max(1, count - 1) for number in range(count)]
+
+
+def _pieces(
+    boxes: Boxes, tiles: tuple[Tile, ...], origin: Int[np.ndarray, " n"], size: tuple[int, int]
+) -> Bool[np.ndarray, " n"]:
+    """Return which boxes end at an edge of their tile that is none of the photo."""
+    edges = np.array([(t.left, t.top, t.left + t.width, t.top + t.height) for t in tiles], dtype=np.float64)
+    reach = _AT_EDGE * np.array([max(tile.width, tile.height) for tile in tiles], dtype=np.float64)
+    inner = edges != [0, 0, *size]
+    near = np.abs(boxes - edges[origin]) <= reach[origin, None]
+    pieces: Bool[np.ndarray, " n"] = (near & inner[origin]).any(axis=1)
+    return pieces
+
+
+def _chosen(
+    boxes: Boxes, scores: Scores, pieces: Bool[np.ndarray, " n"], origin: Int[np.ndarray, " n"]
+) -> Int[np.ndarray, " m"]:
+    """Return the boxes that stay, in the order of the tiles: whole heads by score, then pieces by size."""
+    areas = area(boxes.astype(np.float64))
+    order = np.lexsort((-scores, np.where(pieces, -areas, 0), pieces))
+    pairs = overlapping(boxes[order])
+    pairs = pairs.where(origin[order][pairs.first] != origin[order][pairs.second])
+    same = _same_head(pairs, areas[order], pieces[order])
+    stay: Int[np.ndarray, " m"] = np.sort(order[~taken_out(pairs.first[same], pairs.second[same], len(order))])
+    return stay
+
+
+def _same_head(pairs: Pairs, areas: Float[np.ndarray, " n"], pieces: Bool[np.ndarray, " n"]) -> Bool[np.ndarray, " p"]:
+    """Return which pairs are of one head: two boxes nearly equal, or a piece mostly in the other box."""
+    covered = pairs.shared / areas[pairs.second] > _COVERED
+    return np.where(pieces[pairs.second], covered, pairs.iou(areas) > SAME_HEAD)

@@ -1,0 +1,199 @@
+"""Looking: photos whose heads are too small are looked at in tiles, and no others."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spica.detections import Detections
+from spica.errors import WeightsError
+from spica.image import Image
+from spica.images import read_image, read_resized, write_image
+from spica.loading import load_detector
+from spica.prediction.card import Card
+from spica.prediction.looking import HEAD_SIDE, Looks, first_sight, seen
+from spica.prediction.runtime import Facts, detect_file
+
+SIDE = 64
+CARD = Card(threshold=0.5, side=SIDE, head_sides=(8.0, 22.0))
+
+
+class Eye:
+    """A detector that sees heads of 5 to 30 pixels, on photos whose red and green say how far right and down they are.
+
+    It finds a score below the threshold for every second head.
+    """
+
+    name, workers = "eye", 1
+
+    def __init__(self, head: int, step: int, card: Card = CARD) -> None:
+        corners = np.stack(np.meshgrid(np.arange(2, 250, step), np.arange(2, 250, step)), axis=-1).reshape(-1, 2)
+        self.heads = np.hstack([corners, corners + head]).astype(np.float32)
+        self.asked: list[tuple[int, ...]] = []
+        self.card = card
+        self.facts: Facts = {}
+
+    def __call__(self, photo: Image) -> Detections:
+        self.asked.append(photo.shape[:2])
+        left, top, right = float(photo[0, 0, 0]), float(photo[0, 0, 1]), float(photo[0, -1, 0])
+        zoom = (photo.shape[1] - 1) / (right - left)
+        height, width, _ = photo.shape
+        boxes = np.clip((self.heads - [left, top, left, top]) * zoom, 0, [width, height] * 2)
+        sides = (boxes[:, 2:] - boxes[:, :2]).min(axis=1)
+        boxes = boxes[(sides >= 5) & (sides <= 30)]
+        return Detections(boxes.astype(np.float32), np.full(len(boxes), 0.9, np.float32))
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """Return a photo of 256 x 256 pixels that say where they are."""
+    x, y = np.meshgrid(np.arange(256), np.arange(256))
+    write_image(tmp_path / "photo.png", np.stack([x, y, x * 0], axis=-1).astype(np.uint8))
+    return tmp_path / "photo.png"
+
+
+def looked(eye: Eye, path: Path, looks: Looks | None = None) -> tuple[int, Detections]:
+    asked = looks or Looks()
+    sight, found = seen(eye, path, first_sight(path, eye.card, asked), eye.card, asked)
+    return sight.tile, found
+
+
+def test_heads_of_a_known_size_are_looked_at_once(photo: Path) -> None:
+    eye = Eye(head=48, step=60)
+    tile, found = looked(eye, photo)
+    assert (tile, eye.asked) == (256, [(SIDE, SIDE)])
+    assert len(found) == 16
+    np.testing.assert_allclose(found.boxes[0], eye.heads[0], atol=4)
+
+
+def test_heads_that_are_too_large_are_not_looked_at_again(photo: Path) -> None:
+    tile, found = looked(Eye(head=100, step=120), photo)
+    assert tile == 256
+    assert len(found) > 0
+
+
+def test_heads_that_are_too_small_are_looked_at_in_tiles(photo: Path) -> None:
+    eye = Eye(head=22, step=31)  # 5.5 pixels in a look at the whole photo, 11 in a quarter of it
+    tile, found = looked(eye, photo)
+    assert tile == 128
+    assert len(found) == len(eye.heads)
+    assert set(eye.asked) == {(SIDE, SIDE)}
+    sizes = np.sort(found.boxes[:, 2:] - found.boxes[:, :2], axis=None)
+    np.testing.assert_allclose(sizes, 22, atol=2)
+
+
+def test_heads_that_cannot_be_seen_from_afar_are_found_from_near(photo: Path) -> None:
+    eye = Eye(head=10, step=13)
+    tile, found = looked(eye, photo)
+    assert tile == SIDE
+    assert len(found) == len(eye.heads)
+
+
+def test_heads_that_are_barely_large_enough_in_tiles_are_looked_at_once_more(photo: Path) -> None:
+    tile, found = looked(Eye(head=17, step=25), photo)  # 4.25, then 8.5 pixels; in the middle of the range are 13.3
+    assert 76 <= tile <= 90
+    assert len(found) == 100
+
+
+def test_a_photo_without_heads_is_what_the_look_at_the_whole_says(photo: Path) -> None:
+    eye = Eye(head=10, step=200)  # four heads: too few to be trusted in 25 tiles
+    tile, found = looked(eye, photo)
+    assert (tile, len(found)) == (256, 0)
+    assert len(eye.asked) > 1
+
+
+def test_a_photo_without_the_pixels_for_it_is_not_looked_at_in_tiles(tmp_path: Path) -> None:
+    x, y = np.meshgrid(np.arange(100), np.arange(127))
+    write_image(tmp_path / "photo.png", np.stack([x, y, x * 0], axis=-1).astype(np.uint8))
+    eye = Eye(head=10, step=13)
+    assert looked(eye, tmp_path / "photo.png")[0] == 127
+    assert len(eye.asked) == 1
+
+
+def test_a_model_that_knows_no_sizes_looks_once(photo: Path) -> None:
+    eye = Eye(head=10, step=13, card=Card(side=SIDE))
+    assert looked(eye, photo)[0] == 256
+    assert len(eye.asked) == 1
+
+
+def test_a_tile_that_is_given_is_what_is_seen_at_once(photo: Path) -> None:
+    for tile, asked in ((128, (SIDE, SIDE)), (50, (50, 50)), (256, (SIDE, SIDE)), (1000, (SIDE, SIDE))):
+        eye = Eye(head=22, step=31)
+        assert looked(eye, photo, Looks(tile=tile))[0] == min(tile, 256)
+        assert set(eye.asked) == {asked}
+
+
+def test_a_tile_follows_from_the_ground_sampling_distance(photo: Path) -> None:
+    eye = Eye(head=22, step=31)
+    tile, found = looked(eye, photo, Looks(gsd=HEAD_SIDE / 22))
+    assert abs(22 * SIDE / tile - np.sqrt(8 * 22)) < 0.2  # the middle of the range, on a logarithmic scale
+    assert len(found) == len(eye.heads)
+
+
+def test_a_ground_sampling_distance_needs_a_card_that_knows_sizes(photo: Path) -> None:
+    with pytest.raises(WeightsError, match="does not say which sizes of heads"):
+        looked(Eye(10, 13, Card(side=SIDE)), photo, Looks(gsd=0.3))
+
+
+@pytest.mark.parametrize(("tile", "gsd"), [(-1, 0.0), (0, -0.1), (0, float("nan")), (0, float("inf")), (100, 0.3)])
+def test_looks_that_make_no_sense_are_errors(tile: int, gsd: float) -> None:
+    with pytest.raises(ValueError, match=r"expected (numbers above 0|one of them)"):
+        Looks(tile, gsd)
+
+
+def test_what_is_found_in_a_file_is_what_is_seen(photo: Path) -> None:
+    eye = Eye(head=22, step=31)
+    assert len(detect_file(eye, photo)) == len(eye.heads)
+    assert len(detect_file(eye, photo, Looks(tile=256))) <= len(eye.heads)
+
+
+def test_a_jpeg_is_read_with_the_pixels_that_tiles_need(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    write_image(tmp_path / "photo.jpg", random.integers(0, 256, (512, 384, 3), dtype=np.uint8))
+    whole = first_sight(tmp_path / "photo.jpg", CARD, Looks())
+    half = first_sight(tmp_path / "photo.jpg", CARD, Looks(tile=256))
+    full = first_sight(tmp_path / "photo.jpg", CARD, Looks(tile=SIDE))
+    assert [one.photo.pixels.shape[:2] for one in (whole, half, full)] == [(64, 48), (128, 96), (512, 384)]
+    assert [one.side for one in (whole, half, full)] == [SIDE] * 3
+    assert half.middle.shape == (SIDE, SIDE, 3)
+    np.testing.assert_array_equal(full.photo.pixels, read_resized(tmp_path / "photo.jpg", 0).pixels)
+
+
+# --- real photos
+
+
+def away_from_seams(found: Detections) -> int:
+    """Return how many heads above the threshold end 40 pixels or more from where photos were joined."""
+    boxes = found.boxes
+    near = [
+        (boxes[:, axis] < seam + 40) & (boxes[:, axis + 2] > seam - 40)
+        for seam in (1024, 2048, 3072)
+        for axis in (0, 1)
+    ]
+    return int((~np.any(near, axis=0)).sum())
+
+
+def test_photos_joined_to_one_are_counted_as_they_are_alone(gwhd: Path, tmp_path: Path) -> None:
+    """16 photos as one of 4096 x 4096 pixels: where joining has cut no head, within 1 %; and not without tiles."""
+    detect = load_detector()
+    photos = [read_image(path) for path in sorted((gwhd / "train").glob("*.jpg"))[:16]]
+    write_image(tmp_path / "large.png", np.vstack([np.hstack(photos[row : row + 4]) for row in range(0, 16, 4)]))
+
+    def found(looks: Looks) -> Detections:
+        return detect_file(detect, tmp_path / "large.png", looks).above(detect.card.threshold)
+
+    parts = [detect(photo).above(detect.card.threshold) for photo in photos]
+    alone = sum(map(len, parts))
+    uncut = sum(away_from_seams(one.moved(1024 * (n % 4), 1024 * (n // 4))) for n, one in enumerate(parts))
+    assert abs(away_from_seams(found(Looks(tile=1024))) - uncut) <= 0.01 * uncut
+    assert abs(len(found(Looks(gsd=0.3))) - alone) <= 0.03 * alone
+    assert abs(len(found(Looks())) - alone) <= 0.1 * alone  # the size of heads is only guessed
+    assert len(found(Looks(tile=4096))) < 0.5 * alone
+
+
+def test_a_photo_three_times_as_large_is_looked_at_as_a_whole(gwhd: Path, tmp_path: Path) -> None:
+    detect = load_detector()
+    for path in sorted((gwhd / "train").glob("*.jpg"))[:3]:
+        write_image(tmp_path / "large.png", read_image(path).repeat(3, axis=0).repeat(3, axis=1))
+        sight = first_sight(tmp_path / "large.png", detect.card, Looks())
+        assert seen(detect, tmp_path / "large.png", sight, detect.card, Looks())[0].tile == 3072

@@ -1,0 +1,181 @@
+"""Facts about `spica count`: from results, or photos, to heads per photo, plot and square metre."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from spica.cli import app
+from spica.counting.intervals import CountModel, counted
+from spica.detections import Detections
+from spica.errors import SubmissionError
+from spica.image import Image
+from spica.images import write_image
+from spica.labels.fields import render_field
+from spica.prediction.card import Card
+from spica.prediction.folder import Order, predict_folder
+from spica.prediction.reading import read_results
+
+MODEL = CountModel(correction=1.1, between=0.05, within=0.5, reach_90=1.7, reach_95=2.2)
+CARD = Card(threshold=0.5, counts=MODEL)
+WIDTH, HEIGHT = 400, 200
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def as_many_as_bright(photo: Image) -> Detections:
+    """Find as many heads in a row as the photo is bright, 10 pixels apart."""
+    left = 10.0 * np.arange(int(photo[0, 0, 0]), dtype=np.float32)
+    boxes = np.stack([left, 0 * left + 90, left + 8, 0 * left + 98], axis=1)
+    return Detections(boxes, np.full(len(left), 0.9, dtype=np.float32))
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Return results on three photos of 400 x 200 pixels with 10, 20 and no heads."""
+    for name, heads in (("north/a", 10), ("north/b", 20), ("south/c", 0)):
+        file = tmp_path / "photos" / f"{name}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_image(file, np.full((HEIGHT, WIDTH, 3), heads, dtype=np.uint8))
+    predict_folder(as_many_as_bright, Order([tmp_path / "photos"], tmp_path / "results", 0.5, card=CARD))
+    return tmp_path / "results"
+
+
+def test_a_count_has_heads_density_and_limits_for_each_photo(results: Path, tmp_path: Path) -> None:
+    result = run("count", results, "--out", tmp_path / "out", "--gsd", 2)
+    assert result.exit_code == 0, result.output
+    first, _, last = rows(tmp_path / "out" / "counts.csv")
+    estimate = counted(MODEL, 10)
+    assert first == {
+        "plot": "",
+        "image": "north/a.png",
+        "found": "10",
+        "heads": "11.0",
+        "low": f"{estimate.low:.1f}",
+        "high": f"{estimate.high:.1f}",
+        "area_m2": "0.3200",
+        "density": f"{11 / 0.32:.1f}",
+        "density_low": f"{estimate.low / 0.32:.1f}",
+        "density_high": f"{estimate.high / 0.32:.1f}",
+        "flags": "blur not_wheat",
+    }
+    assert (last["found"], last["heads"], last["low"]) == ("0", "0.0", "0.0")
+    assert not (tmp_path / "out" / "plots.csv").exists()
+
+
+def test_wider_limits_are_asked_for_by_level(results: Path, tmp_path: Path) -> None:
+    run("count", results, "--out", tmp_path / "out", "--level", 95)
+    first = rows(tmp_path / "out" / "counts.csv")[0]
+    assert first["high"] == f"{counted(MODEL, 10, level=0.95).high:.1f}"
+    assert (first["area_m2"], first["density"]) == ("", "")
+
+
+def test_a_camera_straight_above_gives_the_area(results: Path, tmp_path: Path) -> None:
+    run("count", results, "--out", tmp_path / "out", "--height", 1, "--angle", 90)
+    assert rows(tmp_path / "out" / "counts.csv")[0]["area_m2"] == "2.0000"  # 2 m wide, 1 m high
+
+
+def test_photos_of_a_plot_are_added_up(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "plots.csv").write_text("image,plot,variety\na.png,12,x\nnorth/b.png,12,x\nc,3,y\n")
+    result = run("count", results, "--out", tmp_path / "out", "--gsd", 2, "--plots", tmp_path / "plots.csv")
+    assert result.exit_code == 0, result.output
+    assert [row["plot"] for row in rows(tmp_path / "out" / "counts.csv")] == ["12", "12", "3"]
+    plots = rows(tmp_path / "out" / "plots.csv")
+    assert [(row["plot"], row["photos"], row["found"]) for row in plots] == [("12", "2", "30"), ("3", "1", "0")]
+    estimate = counted(MODEL, 30, photos=2)
+    assert (plots[0]["heads"], plots[0]["high"]) == ("33.0", f"{estimate.high:.1f}")
+    assert plots[0]["density"] == f"{33 / 0.64:.1f}"
+
+
+def test_in_a_frame_only_its_heads_count(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "corners.csv").write_text("image,x1,y1,x2,y2,x3,y3,x4,y4\na,0,0,50,0,50,200,0,200\nb,0,0,9,0,0,0,9,9\n")
+    options = ("--frame", "0.5x0.25", "--corners", tmp_path / "corners.csv")
+    result = run("count", results, "--out", tmp_path / "out", *options)
+    assert result.exit_code == 1
+    assert "corners.csv, row 3 (image b): 0, 0, 9, 0, 0, 0, 9, 9: the corners make no convex shape" in result.output
+    first, second, _ = rows(tmp_path / "out" / "counts.csv")
+    assert (first["found"], first["area_m2"]) == ("5", "0.1250")
+    assert (second["found"], second["area_m2"]) == ("20", "")
+    assert "no_frame" in second["flags"]
+
+
+def test_bad_rows_of_plots_are_told_and_the_others_count(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "plots.csv").write_text("image,plot\na,12\nzzz,4\na.png,5\nb,\n")
+    result = run("count", results, "--out", tmp_path / "out", "--plots", tmp_path / "plots.csv")
+    assert result.exit_code == 1
+    for said in (
+        "row 3 (image zzz): there is no such photo",
+        "row 4 (image a.png): the photo has a row already",
+        "row 5 (image b): the plot is empty",
+    ):
+        assert said in result.output
+    assert [row["plot"] for row in rows(tmp_path / "out" / "plots.csv")] == ["12"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--gsd", 1, "--height", 1, "--angle", 60), "give one of"),
+        (("--height", 1), "--height and --angle go together"),
+        (("--frame", "0.5x0.5"), "--frame and --corners go together"),
+        (("--frame", "half a metre", "--corners", "x.csv"), "expected two sides in metres, such as 0.5x0.5"),
+        (("--frame", "0x1", "--corners", "x.csv"), "expected two sides in metres"),
+    ],
+)
+def test_options_that_do_not_go_together_are_misuse(
+    results: Path, tmp_path: Path, options: tuple[object, ...], said: str
+) -> None:
+    result = run("count", results, "--out", tmp_path / "out", *options)
+    assert result.exit_code == 2
+    assert said in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_counts_at_another_threshold_have_no_interval(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", np.full((HEIGHT, WIDTH, 3), 7, dtype=np.uint8))
+    predict_folder(as_many_as_bright, Order([tmp_path / "a.png"], tmp_path / "results", 0.4, card=CARD))
+    result = run("count", tmp_path / "results", "--out", tmp_path / "out")
+    assert result.exit_code == 0
+    assert "nothing is known of how sure these counts are" in result.output
+    (row,) = rows(tmp_path / "out" / "counts.csv")
+    assert (row["found"], row["heads"], row["low"]) == ("7", "", "")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("detections.csv", "image,left,top,right,bottom,score\n", "10 heads, but 0 boxes"),
+        ("counts.csv", "image,heads\na,3\n", "expected the columns image, width"),
+        ("manifest.json", "{", "is missing or damaged"),
+        ("manifest.json", '{"counts": {"bias": 2}}', "is not what spica predict wrote"),
+    ],
+)
+def test_results_that_were_changed_are_refused(results: Path, file: str, content: str, said: str) -> None:
+    (results / file).write_text(content)
+    with pytest.raises(SubmissionError, match=said):
+        read_results(results)
+
+
+def test_photos_are_looked_at_first_and_can_be_counted_again(tmp_path: Path) -> None:
+    photo, truth = render_field(3, side=640)
+    write_image(tmp_path / "field.png", photo)
+    result = run("count", tmp_path / "field.png", "--out", tmp_path / "out", "--no-pictures")
+    assert result.exit_code == 0, result.output
+    (row,) = rows(tmp_path / "out" / "counts.csv")
+    assert abs(int(row["found"]) - len(truth)) < 0.5 * len(truth)
+    manifest = json.loads((tmp_path / "out" / "boxes" / "manifest.json").read_text())
+    assert manifest["heads"] == int(row["found"])
+    again = run("count", tmp_path / "field.png", "--out", tmp_path / "out")
+    assert again.exit_code == 1
+    assert "holds results already; count those by `spica count" in again.output
+    assert run("count", tmp_path / "out" / "boxes", "--out", tmp_path / "again").exit_code == 0
