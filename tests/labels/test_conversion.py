@@ -234,5 +234,5 @@ def test_a_folder_below_a_file_is_an_error_of_the_user(tmp_path: Path, two_image
 
 
 def test_an_unknown_layout_is_misuse(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="expected one of kaggle, gwhd, coco, yolo"):
+    with pytest.raises(ValueError, match="expected one of kaggle, gwhd, coco, yolo, label-studio, cvat"):
         write_labels((), tmp_path / "out", "voc")

@@ -91,7 +91,7 @@ def test_a_table_without_its_columns_is_refused(kaggle: Path, content: bytes, me
 
 
 def test_a_path_that_is_no_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(AnnotationError, match="is not a folder"):
+    with pytest.raises(AnnotationError, match="is not there"):
         read_labels(tmp_path / "nowhere")
 
 
@@ -144,8 +144,8 @@ def test_coco_finds_photos_in_other_folders_by_name_and_takes_text_ids(tmp_path:
     (tmp_path / "annotations" / "x.json").write_text(json.dumps(content))
     labels, problems = read_labels(tmp_path)
     assert [(image.id, image.heads, image.source) for image in labels] == [("day 2/a", 2, "f")]
-    assert [problem.kind for problem in problems] == ["categories", "no labels"]
-    assert "(1, 2) are all taken as heads" in problems[0].line()
+    assert [problem.kind for problem in problems] == ["no labels", "categories"]
+    assert "(1, 2) are all taken as heads" in problems[1].line()
 
 
 def test_several_tables_of_gwhd_are_read_together(tmp_path: Path, put_photo: PutPhoto) -> None:

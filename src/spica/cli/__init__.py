@@ -10,6 +10,7 @@ from spica.cli.data import data
 from spica.cli.detecting import export, predict
 from spica.cli.evaluating import evaluate
 from spica.cli.learning import backbones, train
+from spica.cli.suspecting import suspects
 from spica.cli.terminal import OneLineErrors
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 for _command in (predict, count, evaluate, train, export, backbones):
     app.command()(_command)
+data.command()(suspects)
 app.add_typer(data, name="data")
 
 

@@ -1,4 +1,4 @@
-"""Commands for data sets: check, split, convert, render, download."""
+"""Commands for data sets: check, split, convert, render, download; suspects are in a file of their own."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,7 +12,13 @@ data = typer.Typer(
 )
 
 _MEGA = 1_000_000
-_Data = typer.Argument(metavar="DATA", help="Folder of labelled photos: Kaggle, GWHD 2021, COCO or YOLO layout.")
+_TOLD = ("not labelled", "several annotations", "no boxes", "other label", "categories")  # what decides on the result
+_Data = typer.Argument(
+    metavar="DATA",
+    help="Labelled photos: a folder laid out as Kaggle, GWHD 2021, COCO, YOLO, Label Studio or CVAT do, or an export.",
+)
+_Photos = typer.Option(help="Folder of the photos, if they are not where the layout has them.")
+_Called = typer.Option("--label", help="Only boxes with this label are heads; may be repeated. Default: all boxes.")
 
 
 @data.command()
@@ -20,11 +26,13 @@ def check(
     folder: Annotated[Path, _Data],
     *,
     deep: Annotated[bool, typer.Option("--deep", help="Decode every photo, not only its header.")] = False,
+    photos: Annotated[Path | None, _Photos] = None,
+    called: Annotated[list[str] | None, _Called] = None,
 ) -> None:
     """List everything that is wrong with a data set; exit with 1 if there are errors."""
     from spica.labels.folder import read_labels
 
-    labels, problems = read_labels(folder, deep=deep)
+    labels, problems = read_labels(folder, deep=deep, photos=photos, called=called or ())
     for problem in problems:
         typer.echo(f"{problem.severity}: {problem.line()}")
     errors = sum(problem.severity == "error" for problem in problems)
@@ -70,13 +78,28 @@ def split(
 def convert(
     folder: Annotated[Path, _Data],
     *,
-    to: Annotated[Literal["kaggle", "gwhd", "coco", "yolo"], typer.Option(help="Layout to write.")],
+    to: Annotated[
+        Literal["kaggle", "gwhd", "coco", "yolo", "label-studio", "cvat"], typer.Option(help="Layout to write.")
+    ],
     out: Annotated[Path, typer.Option(help="New folder.")],
+    photos: Annotated[Path | None, _Photos] = None,
+    called: Annotated[list[str] | None, _Called] = None,
 ) -> None:
-    """Write a data set in another layout."""
-    from spica.labels.folder import read_labels, write_labels
+    """Write a data set in another layout; or the results of spica predict for Label Studio or CVAT, to be corrected."""
+    from spica.labels.folder import read_labels, write_found, write_labels
+    from spica.prediction.correcting import to_be_corrected
+    from spica.prediction.reading import is_result_folder, read_results
 
-    labels, problems = read_labels(folder)
+    if is_result_folder(folder):
+        found = to_be_corrected(read_results(folder), photos)
+        write_found(found, out, to)
+        boxes = sum(image.heads for image in found.images)
+        typer.echo(f"{len(found.images):,} images, {boxes:,} boxes to be corrected in {to}: {out}")
+        return
+    labels, problems = read_labels(folder, photos=photos, called=called or ())
+    for problem in problems:
+        if problem.severity == "warning" and problem.kind in _TOLD:
+            say(f"{problem.severity}: {problem.line()}")
     _say_left_out(folder, sum(problem.severity == "error" for problem in problems))
     write_labels(labels, out, to)
     typer.echo(f"{len(labels):,} images, {sum(image.heads for image in labels):,} heads: {out}")

@@ -31,13 +31,15 @@ class AnnotatedImage:
 class BoxRow:
     """A box as read: left, top, right, bottom, possibly senseless (negative size, not finite, far outside).
 
-    The edges are pixels, or, where `relative`, fractions of the photo's width and height.
+    The edges are pixels, or, where `relative`, fractions of the photo's width and height. `label` is what the file
+    calls the thing in the box, "" where it has one kind of thing alone.
     """
 
     image: str
     edges: Edges
     place: Place
     relative: bool = False
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,47 +3,78 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import MappingProxyType
 
 from spica.errors import AnnotationError, OutputError
-from spica.labels import coco, gwhd, kaggle, yolo
+from spica.labels import coco, cvat, gwhd, kaggle, label_studio, label_studio_tasks, yolo
 from spica.labels.annotations import Annotations
 from spica.labels.audit import labels_from
+from spica.labels.chosen import chosen_boxes
+from spica.labels.found import FoundHeads
 from spica.labels.labelled import Labels
 from spica.labels.problems import Problem
 from spica.labels.table import read_columns
 
-_READERS: MappingProxyType[str, Callable[[Path], Annotations]] = MappingProxyType(
-    {"kaggle": kaggle.read, "gwhd": gwhd.read, "coco": coco.read, "yolo": yolo.read}
+# A reader gets the folder of a data set, or a label file where the layout is one file, and the folder of photos, if
+# that is not the usual one.
+_READERS: MappingProxyType[str, Callable[[Path, Path | None], Annotations]] = MappingProxyType(
+    {
+        "kaggle": kaggle.read,
+        "gwhd": gwhd.read,
+        "coco": coco.read,
+        "yolo": yolo.read,
+        "label-studio": label_studio.read,
+        "cvat": cvat.read,
+    }
 )
 _WRITERS: MappingProxyType[str, Callable[[Labels, Path], None]] = MappingProxyType(
-    {"kaggle": kaggle.write, "gwhd": gwhd.write, "coco": coco.write, "yolo": yolo.write}
+    {
+        "kaggle": kaggle.write,
+        "gwhd": gwhd.write,
+        "coco": coco.write,
+        "yolo": yolo.write,
+        "label-studio": label_studio_tasks.write,
+        "cvat": cvat.write,
+    }
+)
+# Programs in which what was found is looked at and corrected; elsewhere it would pass for labels.
+_FOUND_WRITERS: MappingProxyType[str, Callable[[FoundHeads, Path], None]] = MappingProxyType(
+    {"label-studio": label_studio_tasks.write_found, "cvat": cvat.write_found}
 )
 LAYOUTS = tuple(_READERS)
+CORRECTING = tuple(_FOUND_WRITERS)
 _PHOTO_FOLDERS: MappingProxyType[str, str] = MappingProxyType(
-    {"kaggle": kaggle.PHOTOS, "gwhd": gwhd.PHOTOS, "coco": coco.PHOTOS, "yolo": yolo.PHOTOS}
+    {
+        "kaggle": kaggle.PHOTOS,
+        "gwhd": gwhd.PHOTOS,
+        "coco": coco.PHOTOS,
+        "yolo": yolo.PHOTOS,
+        "label-studio": label_studio.PHOTOS,
+        "cvat": cvat.PHOTOS,
+    }
 )
 
-_EXPECTED = "Kaggle (train.csv), GWHD 2021 (competition_train.csv), COCO (a JSON file) or YOLO (images/ and labels/)"
+_EXPECTED = (
+    "Kaggle (train.csv), GWHD 2021 (competition_train.csv), COCO (a JSON file), YOLO (images/ and labels/), "
+    "Label Studio (a JSON file) or CVAT (an XML file)"
+)
 
 
-def find_layout(folder: Path) -> str:
-    """Return the layout of a data set: "kaggle", "gwhd", "coco" or "yolo".
+def find_layout(data: Path) -> str:
+    """Return the layout of a data set, one of `LAYOUTS`; `data` is its folder, or a file of COCO, Label Studio or CVAT.
 
     Raises:
-        AnnotationError: if `folder` is no folder, or holds none of them, or several.
+        AnnotationError: if `data` is not there, or holds none of them, or several.
     """
-    if not folder.is_dir():
-        raise AnnotationError(f"{folder}: is not a folder, expected the folder of a data set; check the path")
-    found = _layouts(folder)
+    if not data.exists():
+        raise AnnotationError(f"{data}: is not there, expected the folder of a data set; check the path")
+    found = _layouts(data)
     if not found:
-        below = [path.name for path in sorted(folder.iterdir()) if path.is_dir() and _layouts(path)]
-        hint = f"did you mean {folder / below[0]}?" if below else _unreadable(folder) or "see docs/data.md"
-        raise AnnotationError(f"{folder}: no labels, expected the layout of {_EXPECTED}; {hint}")
+        raise AnnotationError(f"{data}: no labels, expected the layout of {_EXPECTED}; {_hint(data)}")
     if len(found) > 1:
-        raise AnnotationError(f"{folder}: expected one layout, got {' and '.join(found)}; keep each in its own folder")
+        raise AnnotationError(f"{data}: expected one layout, got {' and '.join(found)}; keep each in its own folder")
     return found[0]
 
 
@@ -54,28 +85,35 @@ def is_photo_folder(folder: Path) -> bool:
     return any(_PHOTO_FOLDERS[layout] == folder.name for layout in _layouts(folder.parent))
 
 
-def read_annotations(folder: Path) -> Annotations:
-    """Return what the label files of `folder` say, unchecked, in whichever layout they are.
+def read_annotations(data: Path, *, photos: Path | None = None, called: Collection[str] = ()) -> Annotations:
+    """Return what the label files of a data set say, unchecked, in whichever layout they are.
+
+    `photos` is the folder of its photos, if that is not the usual one. Boxes with another label than those in `called`
+    are left out; without any, all are taken as heads.
 
     Raises:
         AnnotationError: if there is no layout, or several, or a label file cannot be read at all.
     """
-    return _READERS[find_layout(folder)](folder)
+    if photos is not None and not photos.is_dir():
+        raise AnnotationError(f"{photos}: is not a folder, expected the folder of the photos; check the path")
+    return chosen_boxes(_READERS[find_layout(data)](data, photos), called)
 
 
-def read_labels(folder: Path, *, deep: bool = False) -> tuple[Labels, list[Problem]]:
-    """Return the sound labels of `folder` and every problem found; what an error names is not in the labels.
+def read_labels(
+    data: Path, *, deep: bool = False, photos: Path | None = None, called: Collection[str] = ()
+) -> tuple[Labels, list[Problem]]:
+    """Return the sound labels of a data set and every problem found; what an error names is not in the labels.
 
-    `deep` decodes every photo, not only its header.
+    `deep` decodes every photo, not only its header; `photos` and `called` are as for `read_annotations`.
 
     Raises:
         AnnotationError: if there is no layout, or several, or a label file cannot be read at all.
     """
-    return labels_from(read_annotations(folder), deep=deep)
+    return labels_from(read_annotations(data, photos=photos, called=called), deep=deep)
 
 
 def write_labels(labels: Labels, folder: Path, layout: str) -> None:
-    """Write photos and labels to `folder`, new or empty, in the layout "kaggle", "gwhd", "coco" or "yolo".
+    """Write photos and labels to `folder`, new or empty, in one of `LAYOUTS`.
 
     The folder appears when it is complete. Photos are hard links where possible, else copies. Reading it gives the
     same labels again: ids, sizes, boxes to the last bit, sources, sessions.
@@ -87,13 +125,38 @@ def write_labels(labels: Labels, folder: Path, layout: str) -> None:
     """
     if layout not in _WRITERS:
         raise ValueError(f"layout is {layout!r}, expected one of {', '.join(LAYOUTS)}")
+    _stage(folder, lambda staged: _WRITERS[layout](labels, staged))
+
+
+def write_found(found: FoundHeads, folder: Path, layout: str) -> None:
+    """Write photos and what was found on them to `folder`, new or empty, to be corrected in one of `CORRECTING`.
+
+    Raises:
+        AnnotationError: if an id cannot be a file name, or two images have the same.
+        OutputError: if the folder is not empty or cannot be written, or the layout is for labels alone.
+    """
+    if layout not in _FOUND_WRITERS:
+        programs = " or ".join(CORRECTING)
+        raise OutputError(
+            f"{folder}: what was found is no label, so it is not written as {layout}; write it for {programs}, correct "
+            "it there, and convert the export"
+        )
+    _stage(folder, lambda staged: _FOUND_WRITERS[layout](found, staged))
+
+
+def _stage(folder: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a folder that takes the name `folder` when it is complete.
+
+    Raises:
+        OutputError: if the folder is not empty or cannot be written.
+    """
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise OutputError(f"{folder}: is there and not empty; name a new folder")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         staged = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
-            _WRITERS[layout](labels, staged)
+            write(staged)
             _publish(staged, folder)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
@@ -101,12 +164,22 @@ def write_labels(labels: Labels, folder: Path, layout: str) -> None:
         raise OutputError(f"{folder}: cannot be written ({broken.strerror}); check rights and space") from broken
 
 
-def _layouts(folder: Path) -> list[str]:
+def _hint(data: Path) -> str:
+    """Return what may help where there are no labels."""
+    if not data.is_dir():
+        return "give the folder of the data set"
+    below = [path.name for path in sorted(data.iterdir()) if path.is_dir() and _layouts(path)]
+    return f"did you mean {data / below[0]}?" if below else _unreadable(data) or "see docs/data.md"
+
+
+def _layouts(data: Path) -> list[str]:
     signs = {
-        "kaggle": (folder / kaggle.TABLE).is_file(),
-        "gwhd": bool(gwhd.tables(folder)),
-        "coco": bool(coco.files(folder)),
-        "yolo": (folder / yolo.LABELS).is_dir() and (folder / yolo.PHOTOS).is_dir(),
+        "kaggle": (data / kaggle.TABLE).is_file(),
+        "gwhd": bool(gwhd.tables(data)),
+        "coco": bool(coco.files(data)),
+        "yolo": (data / yolo.LABELS).is_dir() and (data / yolo.PHOTOS).is_dir(),
+        "label-studio": bool(label_studio.files(data)),
+        "cvat": bool(cvat.files(data)),
     }
     return [layout for layout, is_there in signs.items() if is_there]
 

@@ -31,10 +31,11 @@ def tables(folder: Path) -> tuple[Path, ...]:
     return tuple(file for file in sorted(folder.glob("*.csv")) if file.is_file() and "BoxesString" in columns_of(file))
 
 
-def read(folder: Path) -> Annotations:
+def read(folder: Path, photos: Path | None = None) -> Annotations:
     """Return the annotations of every table of `folder`: competition_train.csv, competition_val.csv, ...
 
-    The domain of a photo is its source. images.csv, if it is there, tells the session, too.
+    The domain of a photo is its source. images.csv, if it is there, tells the session, too. `photos` is where the
+    photos lie, if not in images/.
 
     Raises:
         AnnotationError: if there is no table, or one cannot be read or lacks a column.
@@ -43,7 +44,7 @@ def read(folder: Path) -> Annotations:
     if not files:
         raise AnnotationError(f"{folder}: no CSV file has the column BoxesString; expected {TABLE}")
     origins, problems = read_origins(folder)
-    reading = _Reading(find_photos(folder / PHOTOS), origins, problems=list(problems))
+    reading = _Reading(find_photos(photos or folder / PHOTOS), origins, problems=list(problems))
     for file in files:
         table = read_table(file, COLUMNS)
         reading.problems.extend(table.problems)

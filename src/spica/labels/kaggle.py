@@ -36,8 +36,10 @@ class _Reading:
     problems: list[Problem] = field(default_factory=list)
 
 
-def read(folder: Path) -> Annotations:
+def read(folder: Path, photos: Path | None = None) -> Annotations:
     """Return the annotations of train.csv, and every photo in train/ without a row as one without heads.
+
+    `photos` is where the photos lie, if not in train/.
 
     Source and session come from images.csv, too, if it is there: a photo without heads has no row to tell them.
 
@@ -45,7 +47,7 @@ def read(folder: Path) -> Annotations:
         AnnotationError: if train.csv or images.csv cannot be read or lacks a column.
     """
     origins, problems = read_origins(folder)
-    reading = _Reading(find_photos(folder / PHOTOS), origins, problems=list(problems))
+    reading = _Reading(find_photos(photos or folder / PHOTOS), origins, problems=list(problems))
     table = read_table(folder / TABLE, COLUMNS)
     reading.problems.extend(table.problems)
     for place, row in table.rows:

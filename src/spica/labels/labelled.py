@@ -10,6 +10,8 @@ import numpy as np
 from spica.boxes import Boxes, is_valid
 from spica.errors import AnnotationError
 
+HEAD = "wheat head"  # what a head is called in files that name what is in a box
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledImage:

@@ -58,6 +58,15 @@ def find_photos(folder: Path) -> Photos:
     return Photos(folder, found)
 
 
+def photo_folder(data: Path, usual: str, photos: Path | None) -> Path:
+    """Return where the photos of labels lie: in `photos` if that is given, else in the `usual` folder, else beside.
+
+    `data` is the folder of the labels, or a label file.
+    """
+    home = data if data.is_dir() else data.parent
+    return photos or (home / usual if (home / usual).is_dir() else home)
+
+
 def photo_names(labels: Labels) -> tuple[str, ...]:
     """Return for each image the name of its photo in a data set: its id and the ending of its file.
 

@@ -32,35 +32,31 @@ class _Reading:
 
     rows: list[BoxRow] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    classes: set[str] = field(default_factory=set)
 
 
-def read(folder: Path) -> Annotations:
+def read(folder: Path, photos: Path | None = None) -> Annotations:
     """Return the annotations of labels/; boxes are relative, since only the photo tells its size.
 
     images/train/a.jpg belongs to labels/train/a.txt. Source and session come from images.csv, if it is there.
+    `photos` is where the photos lie, if not in images/.
 
     Raises:
         AnnotationError: if a file cannot be read.
     """
-    photos = find_photos(folder / PHOTOS)
+    files = find_photos(photos or folder / PHOTOS)
     origins, problems = read_origins(folder)
     texts = _texts(folder / LABELS)
     reading = _Reading(problems=list(problems))
     images = []
-    for name in sorted(photos.by_id.keys() | texts.keys()):
-        place = Place(texts.get(name, photos.path(name)))
+    for name in sorted(files.by_id.keys() | texts.keys()):
+        place = Place(texts.get(name, files.path(name)))
         if name in texts:
             _read_text(reading, name, texts[name])
         else:
             text = f"the photo has no file in {LABELS}/, so it counts as a photo without heads"
             reading.problems.append(warning("no labels", place, name, text, "label it, or add an empty file"))
-        images.append(AnnotatedImage(name, photos.path(name), place, None, None, *_origin(origins.get(name))))
-    if len(reading.classes) > 1:
-        names = ", ".join(sorted(reading.classes))
-        text = f"boxes of {len(reading.classes)} classes ({names}) are all taken as heads"
-        reading.problems.append(warning("categories", Place(folder / LABELS), "", text, "delete what is not a head"))
-    return annotations_without_twins(photos, images, reading.rows, reading.problems)
+        images.append(AnnotatedImage(name, files.path(name), place, None, None, *_origin(origins.get(name))))
+    return annotations_without_twins(files, images, reading.rows, reading.problems)
 
 
 def write(labels: Labels, folder: Path) -> None:
@@ -117,8 +113,7 @@ def _read_text(reading: _Reading, name: str, file: Path) -> None:
         try:
             if undecodable(line):
                 raise ValueError("the row is not UTF-8")
-            reading.rows.append(BoxRow(name, box_from(line), place, relative=True))
-            reading.classes.add(line.split()[0])
+            reading.rows.append(BoxRow(name, box_from(line), place, relative=True, label=line.split()[0]))
         except ValueError as broken:
             reading.problems.append(error("box", place, name, str(broken), "mend or delete the row; it is left out"))
 

@@ -25,11 +25,14 @@ class Results:
     """What `spica predict` found: on each photo that could be counted, in the order of the folder.
 
     `counts` is what is known of the counts, None if nothing; `gsd` the millimetres of ground in a pixel, 0 if unknown.
+    `inputs` are the photos and folders that were given, `model` names what looked at them.
     """
 
     photos: tuple[Outcome, ...]
     counts: CountModel | None
     gsd: float
+    inputs: tuple[Path, ...] = ()
+    model: str = "unnamed"
 
 
 def is_result_folder(path: Path) -> bool:
@@ -48,7 +51,8 @@ def read_results(folder: Path) -> Results:
         boxes = dict(_boxes(folder / DETECTIONS))
         photos = tuple(_outcome(place, row, boxes) for place, row in _rows(folder / COUNTS, ("image", "width")))
         model = manifest.get("counts")
-        return Results(photos, CountModel(**model) if model else None, float(manifest.get("gsd", 0)))
+        inputs, name = tuple(map(Path, manifest["inputs"])), str(manifest["model"])
+        return Results(photos, CountModel(**model) if model else None, float(manifest.get("gsd", 0)), inputs, name)
     except (AnnotationError, KeyError, TypeError, ValueError) as broken:
         raise SubmissionError(f"{folder}: is not what spica predict wrote ({broken}); predict again") from broken
 

@@ -20,7 +20,7 @@ def worst(pictures: Sequence[Picture]) -> Markup:
     )
     legend = [("hit", HIT), ("missed", MISS), ("false", FALSE)]
     names = {"hit": "hit: solid", "missed": "missed head: dashed", "false": "false box: crossed"}
-    keys = [element("li", _key(kind, colour), joined(" ", names[kind])) for kind, colour in legend]
+    keys = [element("li", key(kind, colour), joined(" ", names[kind])) for kind, colour in legend]
     figures = [_figure(place, one) for place, one in enumerate(pictures, 1)]
     content = element("ul", *keys, class_="legend"), element("div", *figures, class_="gallery")
     return section("worst", "The worst photos", element("p", text), *content)
@@ -44,21 +44,25 @@ def _drawing(one: Picture, title: str) -> Markup:
     if not one.address:
         return element("p", "This photo could not be read.", class_="unread")
     layers = [
-        *_frames(one.missed, "missed", MISS),
-        *_frames(one.hits, "hit", HIT),
-        *_frames(one.false, "false", FALSE),
+        *frames(one.missed, "missed", MISS),
+        *frames(one.hits, "hit", HIT),
+        *frames(one.false, "false", FALSE),
     ]
     photo = element("image", href=one.address, width=one.width, height=one.height)
     view = f"0 0 {one.width} {one.height}"
     return element("svg", element("title", title), photo, *layers, viewBox=view, role="img", class_="photo")
 
 
-def _frames(boxes: Boxes, kind: str, colour: Colour) -> list[Markup]:
-    """Return the frames of boxes twice: dark and wide below, coloured above, so that they show on any ground."""
+def frames(boxes: Boxes, kind: str, colour: Colour) -> list[Markup]:
+    """Return the frames of boxes twice: dark and wide below, coloured above, so that they show on any ground.
+
+    `kind` is the class of the style: hit, missed, false (with a cross) or context.
+    """
     if not len(boxes):
         return []
     path = "".join(_outline(*edges, crossed=kind == "false") for edges in boxes.round(1).tolist())
-    return [element("path", d=path, class_="casing"), element("path", d=path, stroke=_hex(colour), class_=kind)]
+    casing = "casing context" if kind == "context" else "casing"
+    return [element("path", d=path, class_=casing), element("path", d=path, stroke=_hex(colour), class_=kind)]
 
 
 def _outline(left: float, top: float, right: float, bottom: float, *, crossed: bool) -> str:
@@ -67,7 +71,8 @@ def _outline(left: float, top: float, right: float, bottom: float, *, crossed: b
     return frame + cross if crossed else frame
 
 
-def _key(kind: str, colour: Colour) -> Markup:
+def key(kind: str, colour: Colour) -> Markup:
+    """Return a sample of a frame, for a legend."""
     path = _outline(3, 3, 23, 17, crossed=kind == "false")
     layers = element("path", d=path, class_="casing"), element("path", d=path, stroke=_hex(colour), class_=kind)
     return element("svg", *layers, viewBox="0 0 26 20", class_="key box", aria_hidden="true")

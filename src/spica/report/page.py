@@ -16,15 +16,6 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 def report_page(said: Findings, pictures: Sequence[Picture], subject: str) -> str:
     """Return the page as HTML; `subject` says in words what was evaluated."""
-    style = Markup(files("spica.report").joinpath("page.css").read_text("utf-8"))
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", f"Wheat heads found by {subject}"),
-        element("style", style),
-    )
     main = element(
         "main",
         sections.scores(said),
@@ -34,8 +25,19 @@ def report_page(said: Findings, pictures: Sequence[Picture], subject: str) -> st
         sections.errors(said),
         worst(pictures),
     )
-    footer = element(
-        "footer", element("p", f"Written by Spica {spica.__version__}; docs/metric.md defines the numbers.")
+    return document(f"Wheat heads found by {subject}", sections.headline(said, subject), main, "docs/metric.md")
+
+
+def document(title: str, header: Markup, main: Markup, source: str) -> str:
+    """Return a page as HTML; `source` is the document that defines its numbers."""
+    style = Markup(files("spica.report").joinpath("page.css").read_text("utf-8"))
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", title),
+        element("style", style),
     )
-    body = element("body", sections.headline(said, subject), main, footer)
-    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
+    footer = element("footer", element("p", f"Written by Spica {spica.__version__}; {source} defines the numbers."))
+    return f"<!DOCTYPE html>\n{element('html', head, element('body', header, main, footer), lang='en')}\n"

@@ -1,0 +1,234 @@
+"""CVAT: "CVAT for images 1.1", one XML file with the boxes of a task or project; and the photos in images/."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from xml.etree.ElementTree import Element, ParseError, SubElement, fromstring, indent, tostring
+
+from spica.errors import AnnotationError
+from spica.images import write_atomically
+from spica.labels.annotations import (
+    UNKNOWN_SOURCE,
+    AnnotatedImage,
+    Annotations,
+    BoxRow,
+    annotations_without_twins,
+    number,
+    whole_number,
+)
+from spica.labels.found import FoundHeads, Scores
+from spica.labels.imagetable import Origin, read_origins, write_origins
+from spica.labels.labelled import HEAD, LabelledImage, Labels
+from spica.labels.photofiles import Photos, find_photos, photo_folder, put_photos
+from spica.labels.photonames import PhotoNames, photo_names_of
+from spica.labels.problems import Place, Problem, error, warning
+from spica.labels.table import read_text, undecodable
+
+FILE = "annotations.xml"
+PHOTOS = "images"
+SPECIFICATION = "labels.json"  # what CVAT's field "Raw" takes when a task is made
+
+_VERSION = "1.1"
+_SIGN = b"<annotations"
+_EDGES = ("xtl", "ytl", "xbr", "ybr")
+_TAG = "tag"  # says something of the whole photo
+_SCORE = "score"  # the attribute that holds the score of a box that was found
+_LEFT_OUT = "it is left out"
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What was read so far."""
+
+    photos: Photos
+    names: PhotoNames
+    origins: Mapping[str, Origin]
+    images: dict[str, AnnotatedImage] = field(default_factory=dict)
+    rows: list[BoxRow] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def files(data: Path) -> tuple[Path, ...]:
+    """Return the XML files in a folder, or the file `data`, that hold annotations of CVAT."""
+    candidates = sorted(data.glob("*.xml")) if data.is_dir() else [data]
+    return tuple(file for file in candidates if file.is_file() and _holds_annotations(file))
+
+
+def read(data: Path, photos: Path | None = None) -> Annotations:
+    """Return the annotations of every XML file of CVAT in a folder, or of one file.
+
+    A photo that is listed without a box counts as one without heads, for CVAT does not say which photos were looked at:
+    a warning tells how many. A photo lies in `photos` (else in images/, else beside the file). Source and session come
+    from images.csv, if it is there.
+
+    Raises:
+        AnnotationError: if there is no such file, or one cannot be read, is no XML, or is "CVAT for video".
+    """
+    found = files(data)
+    if not found:
+        raise AnnotationError(f"{data}: no XML file holds annotations of CVAT; expected {FILE}")
+    shown = find_photos(photo_folder(data, PHOTOS, photos))
+    origins, problems = read_origins(data if data.is_dir() else data.parent)
+    reading = _Reading(shown, photo_names_of(shown), origins, problems=list(problems))
+    for file in found:
+        _read_file(reading, file)
+    _report_unlisted(reading)
+    return annotations_without_twins(shown, reading.images.values(), reading.rows, reading.problems)
+
+
+def write(labels: Labels, folder: Path) -> None:
+    """Write annotations.xml, the photos into images/, labels.json with CVAT's labels, and images.csv with the sources.
+
+    Raises:
+        AnnotationError: if an id cannot be a file name, or two images have the same.
+    """
+    names = put_photos(labels, folder / PHOTOS)
+    _write(_document(labels, names, [None] * len(labels)), folder)
+    write_origins(labels, folder)
+
+
+def write_found(found: FoundHeads, folder: Path) -> None:
+    """Write what was found as boxes to be corrected, each with its score as an attribute; else as `write`.
+
+    Raises:
+        AnnotationError: if an id cannot be a file name, or two images have the same.
+    """
+    names = put_photos(found.images, folder / PHOTOS)
+    _write(_document(found.images, names, list(found.scores)), folder)
+    write_origins(found.images, folder)
+
+
+def _holds_annotations(file: Path) -> bool:
+    try:
+        return _SIGN in file.read_bytes()
+    except OSError as broken:
+        raise AnnotationError(f"{file}: cannot be read ({broken.strerror}); check the rights") from broken
+
+
+def _root(file: Path) -> Element:
+    """Return the root of an XML file.
+
+    Raises:
+        AnnotationError: if it is no XML, or declares a document type.
+    """
+    text = read_text(file)
+    if "<!DOCTYPE" in text:  # CVAT writes none; entities, which it could declare, may fill the memory or name files
+        raise AnnotationError(f"{file}: declares a document type, which CVAT does not; export it again")
+    if undecodable(text):
+        raise AnnotationError(f"{file}: is not UTF-8; export it again")
+    try:
+        return fromstring(text)  # noqa: S314 - without a document type there are no entities to do harm
+    except (ParseError, ValueError) as broken:
+        raise AnnotationError(f"{file}: is not XML ({broken}); mend it or export it again") from broken
+
+
+def _read_file(reading: _Reading, file: Path) -> None:
+    """Add what a file says.
+
+    Raises:
+        AnnotationError: if it cannot be read, or is of the other form of CVAT.
+    """
+    root = _root(file)
+    version = root.findtext("version", "none")
+    if root.tag != "annotations" or version != _VERSION:
+        raise AnnotationError(f"{file}: expected version {_VERSION} of CVAT's XML, got {version}; export it again")
+    if root.find("track") is not None:
+        raise AnnotationError(f'{file}: is "CVAT for video", expected "CVAT for images"; export it again in that form')
+    empty = 0
+    for position, image in enumerate(root.iter("image"), start=1):
+        empty += _read_image(reading, Place(file, position, "image"), image) == 0
+    if empty:
+        text = f"{empty} photo(s) without a box count as photos without heads"
+        reading.problems.append(warning("no boxes", Place(file), "", text, "take out those that nobody looked at yet"))
+
+
+def _read_image(reading: _Reading, place: Place, image: Element) -> int:
+    """Add an image and its boxes, or what is wrong with them; return the number of shapes on it."""
+    stated = image.get("name", "")
+    if not stated:
+        reading.problems.append(error("no image", place, "", "the image has no name", f"name it; {_LEFT_OUT}"))
+        return -1
+    name = reading.names.id_of("/".join([*_subset(image), stated]))
+    if name in reading.images:
+        text = f"the photo stands in {reading.images[name].place}, too"
+        reading.problems.append(error("listed twice", place, name, text, "delete one; this one is left out"))
+        return -1
+    origin = reading.origins.get(name, Origin(UNKNOWN_SOURCE, "", place))
+    size = _size(image.get("width")), _size(image.get("height"))
+    path = reading.photos.path(name)
+    reading.images[name] = AnnotatedImage(name, path, place, *size, origin.source, origin.session)
+    shapes = [shape for shape in image if shape.tag != _TAG]
+    for position, shape in enumerate(shapes, start=1):
+        _read_shape(reading, name, replace(place, box=position), shape)
+    return len(shapes)
+
+
+def _subset(image: Element) -> Iterator[str]:
+    """Yield the folder of a photo in the export of a project, where it has one."""
+    if subset := image.get("subset"):
+        yield subset
+
+
+def _size(text: str | None) -> int | None:
+    """Return a width or height; None where the file does not tell it, for the photo itself does."""
+    try:
+        return whole_number(text or "")
+    except ValueError:
+        return None
+
+
+def _read_shape(reading: _Reading, name: str, place: Place, shape: Element) -> None:
+    """Add a box, or what is wrong with it."""
+    if shape.tag != "box":
+        text, remedy = f"a shape of type {shape.tag}, expected a box", f"draw a rectangle instead; {_LEFT_OUT}"
+        reading.problems.append(error("shape", place, name, text, remedy))
+        return
+    try:
+        left, top, right, bottom = (number(shape.attrib[key]) for key in _EDGES)
+        turned = number(shape.get("rotation", "0")) % 360
+    except (KeyError, ValueError):
+        text = f"expected the numbers {', '.join(_EDGES)}, got {dict(shape.attrib)}"
+        reading.problems.append(error("box", place, name, text, f"mend or delete it; {_LEFT_OUT}"))
+        return
+    if turned:
+        text, remedy = f"the box is turned by {turned:g} degrees, expected 0", "turn it back and fit it to the head"
+        reading.problems.append(error("rotated", place, name, text, f"{remedy}; {_LEFT_OUT}"))
+        return
+    reading.rows.append(BoxRow(name, (left, top, right, bottom), place, label=shape.get("label", "")))
+
+
+def _report_unlisted(reading: _Reading) -> None:
+    for name, paths in reading.photos.by_id.items():
+        if name not in reading.images:
+            text, remedy = "no task lists the photo, so it is not used", "add it to a task in CVAT, and label it"
+            reading.problems.append(warning("no labels", Place(paths[0]), name, text, remedy))
+
+
+def _document(labels: Labels, names: tuple[str, ...], scores: list[Scores | None]) -> Element:
+    root = Element("annotations")
+    SubElement(root, "version").text = _VERSION
+    label = SubElement(SubElement(SubElement(SubElement(root, "meta"), "task"), "labels"), "label")
+    SubElement(label, "name").text = HEAD
+    for position, (image, name, found) in enumerate(zip(labels, names, scores, strict=True)):
+        size = {"width": str(image.width), "height": str(image.height)}
+        _add_boxes(SubElement(root, "image", {"id": str(position), "name": name, **size}), image, found)
+    return root
+
+
+def _add_boxes(parent: Element, image: LabelledImage, scores: Scores | None) -> None:
+    """Add the boxes of an image; the shortest decimals that give the same float32."""
+    source = "manual" if scores is None else "auto"
+    for row, box in enumerate(image.boxes):
+        edges = {key: str(edge) for key, edge in zip(_EDGES, box, strict=True)}
+        shape = SubElement(parent, "box", {"label": HEAD, "source": source, "occluded": "0", **edges, "z_order": "0"})
+        if scores is not None:
+            SubElement(shape, "attribute", {"name": _SCORE}).text = f"{scores[row]:.5f}"
+
+
+def _write(document: Element, folder: Path) -> None:
+    indent(document)
+    write_atomically(folder / FILE, tostring(document, "utf-8", xml_declaration=True) + b"\n")
+    score = {"name": _SCORE, "input_type": "text", "mutable": False, "values": [""], "default_value": ""}
+    specification = [{"name": HEAD, "type": "rectangle", "attributes": [score]}]
+    write_atomically(folder / SPECIFICATION, json.dumps(specification, indent=1).encode("utf-8"))

@@ -1,0 +1,188 @@
+"""Facts about the way round: results to a tool, the corrected export back as labels."""
+
+import csv
+import json
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from spica.cli import app
+from spica.detections import Detections
+from spica.image import Image
+from spica.images import write_image
+from spica.labels.folder import read_labels
+from spica.prediction.card import Card
+from spica.prediction.runtime import Facts
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+class TwoHeads:
+    """A detector that finds the same two heads on every photo."""
+
+    name = "two.onnx"
+    card = Card(threshold=0.3)
+    facts: ClassVar[Facts] = {}
+    workers = 1
+
+    def __call__(self, photo: Image) -> Detections:
+        rows = np.array([[2, 2, 12, 12], [20, 20, 30, 32]], dtype=np.float32)
+        return Detections(rows, np.array([0.9, 0.4], dtype=np.float32))
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a result folder of three photos, one of which lies deeper and one cannot be read."""
+    for name in ("a.jpg", "day1/b.jpg"):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        write_image(tmp_path / "photos" / name, np.full((40, 60, 3), 90, dtype=np.uint8))
+    (tmp_path / "photos" / "broken.jpg").write_text("no photo")
+    monkeypatch.setattr("spica.loading.load_detector", lambda _weights, _device: TwoHeads())
+    assert run("predict", tmp_path / "photos", "--out", tmp_path / "results", "--no-pictures").exit_code == 1
+    return tmp_path / "results"
+
+
+def test_results_go_to_label_studio_and_the_corrected_export_comes_back(results: Path, tmp_path: Path) -> None:
+    result = run("data", "convert", results, "--to", "label-studio", "--out", tmp_path / "tasks")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("2 images, 4 boxes to be corrected in label-studio")
+    tasks = json.loads((tmp_path / "tasks" / "tasks.json").read_text("utf-8"))
+    for number, task in enumerate(tasks, 1):  # what a person does: submits, and deletes the last box of the first photo
+        regions = task["predictions"][0]["result"]
+        kept = regions[:1] if number == 1 else regions
+        task |= {"id": number, "annotations": [{"id": number, "result": kept, "updated_at": "2026-03-01T10:00:00Z"}]}
+    (tmp_path / "export.json").write_text(json.dumps(tasks), encoding="utf-8")
+    result = run(
+        *("data", "convert", tmp_path / "export.json", "--photos", tmp_path / "photos"),
+        *("--to", "kaggle", "--out", tmp_path / "labels"),
+    )
+    assert result.exit_code == 0, result.stderr
+    labels, problems = read_labels(tmp_path / "labels")
+    assert [(image.id, image.heads) for image in labels] == [("a", 1), ("day1/b", 2)]
+    assert problems == []
+
+
+def test_results_go_to_cvat_and_come_back_as_they_are(results: Path, tmp_path: Path) -> None:
+    assert run("data", "convert", results, "--to", "cvat", "--out", tmp_path / "tasks").exit_code == 0
+    result = run("data", "convert", tmp_path / "tasks", "--to", "gwhd", "--out", tmp_path / "labels")
+    assert result.exit_code == 0, result.stderr
+    with (tmp_path / "labels" / "competition_train.csv").open(newline="") as stream:
+        assert [row["BoxesString"] for row in csv.DictReader(stream)] == ["2 2 12 12;20 20 30 32"] * 2
+
+
+def test_results_are_no_labels(results: Path, tmp_path: Path) -> None:
+    result = run("data", "convert", results, "--to", "kaggle", "--out", tmp_path / "labels")
+    assert result.exit_code == 1
+    assert "what was found is no label" in result.stderr
+    assert not (tmp_path / "labels").exists()
+
+
+def test_photos_that_were_moved_are_found_in_the_folder_named(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").rename(tmp_path / "elsewhere")
+    asked = ("data", "convert", results, "--to", "cvat", "--out", tmp_path / "tasks")
+    assert run(*asked).exit_code == 1
+    assert run(*asked, "--photos", tmp_path / "elsewhere").exit_code == 0
+    (tmp_path / "elsewhere" / "a.jpg").unlink()
+    result = run(
+        "data", "convert", results, "--to", "cvat", "--out", tmp_path / "2", "--photos", tmp_path / "elsewhere"
+    )
+    assert "1 photo(s) of the results are gone, first a.jpg; name their folder by --photos" in result.stderr
+
+
+def test_a_photo_that_has_changed_since_is_refused(results: Path, tmp_path: Path) -> None:
+    write_image(tmp_path / "photos" / "a.jpg", np.full((50, 60, 3), 90, dtype=np.uint8))
+    result = run("data", "convert", results, "--to", "cvat", "--out", tmp_path / "tasks")
+    assert "a.jpg: is no longer 60 x 40, as predicted; predict it again" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("manifest.json", None, "no labels, expected the layout of"),
+        ("manifest.json", "[", "is missing or damaged"),
+        (
+            "detections.csv",
+            "image,left,top,right,bottom,score\na.jpg,1,2,3,x,1\n",
+            "is not what spica predict wrote (could not convert",
+        ),
+        ("counts.csv", "image,width,height\na.jpg,1\n", "2 fields, expected 3"),
+    ],
+)
+def test_a_result_folder_that_is_not_whole_is_refused(
+    results: Path, tmp_path: Path, file: str, content: str | None, message: str
+) -> None:
+    (results / file).unlink()
+    if content is not None:
+        (results / file).write_text(content)
+    result = run("data", "convert", results, "--to", "cvat", "--out", tmp_path / "tasks")
+    assert result.exit_code == 1
+    assert message in result.stderr
+
+
+def test_the_check_says_what_will_be_left_out_of_an_export(results: Path, tmp_path: Path) -> None:
+    run("data", "convert", results, "--to", "label-studio", "--out", tmp_path / "tasks")
+    result = run("data", "check", tmp_path / "tasks")
+    assert result.exit_code == 0
+    assert result.stdout.count("is not annotated, so the photo is not used") == 2
+
+
+@pytest.fixture
+def labelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return two labelled photos; the detector finds a second head on both."""
+    folder = tmp_path / "labelled"
+    for name in ("a", "b"):
+        (folder / "train").mkdir(parents=True, exist_ok=True)
+        write_image(folder / "train" / f"{name}.jpg", np.full((60, 60, 3), 90, dtype=np.uint8))
+    rows = "".join(f'{name},60,60,"[2, 2, 10, 10]",field\n' for name in ("a", "b"))
+    (folder / "train.csv").write_text("image_id,width,height,bbox,source\n" + rows)
+    monkeypatch.setattr("spica.loading.load_detector", lambda _weights, _device: TwoHeads())
+    return folder
+
+
+def test_suspects_are_a_page_and_two_tables(labelled: Path, tmp_path: Path) -> None:
+    result = run("data", "suspects", labelled, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("2 suspects on 2 photos, 2 photos ordered")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["suspects.csv", "suspects.html", "worth.csv"]
+    with (tmp_path / "out" / "suspects.csv").open(newline="") as stream:
+        assert [(row["image"], row["kind"]) for row in csv.DictReader(stream)] == [
+            ("a", "not labelled"),
+            ("b", "not labelled"),
+        ]
+
+
+def test_suspects_by_a_file_of_predictions_and_photos_without_labels(labelled: Path, tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    for name in ("north/c.jpg", "a.jpg"):
+        (more / name).parent.mkdir(parents=True, exist_ok=True)
+        write_image(more / name, np.full((60, 60, 3), 90, dtype=np.uint8))
+    file = tmp_path / "submission.csv"
+    file.write_text("image_id,PredictionString\na,0.9 2 2 10 10\nb,\nnorth/c,0.4 2 2 10 10\n")
+    asked = ("data", "suspects", labelled, "--submission", file, "--out", tmp_path / "out")
+    result = run(*asked, "--unlabelled", more)
+    assert result.exit_code == 0, result.stderr
+    assert "1 photo(s) are labelled and not among those to be labelled" in result.stderr
+    assert result.stdout.startswith("1 suspects on 2 photos, 1 photos ordered")
+    with (tmp_path / "out" / "worth.csv").open(newline="") as stream:
+        assert [(row["image"], row["source"]) for row in csv.DictReader(stream)] == [("north/c", "north")]
+    file.write_text("image_id,PredictionString\na,\n")
+    assert "1 image(s) are missing, first b; add them" in run(*asked).stderr
+    assert run(*asked, "--weights", "x").exit_code == 2
+
+
+def test_suspects_need_labels(labelled: Path, tmp_path: Path) -> None:
+    for photo in (labelled / "train").iterdir():
+        photo.unlink()
+    result = run("data", "suspects", labelled, "--out", tmp_path / "out")
+    assert "no labelled image is left to look at" in result.stderr
+
+
+def test_suspects_explain_themselves_without_python_words() -> None:
+    result = run("data", "suspects", "--help")
+    assert result.exit_code == 0
+    assert "Raises" not in result.stdout
