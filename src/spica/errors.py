@@ -15,6 +15,7 @@ SpicaError
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_GEO = frozenset({"rasterio", "shapely", "pyogrio"})
 _LEARNING = frozenset({"torch", "torchvision", "timm", "safetensors", "accelerate", "pydantic", "onnx", "spox"})
 
 
@@ -66,11 +67,29 @@ def needing_torch(what: str) -> Iterator[None]:
         MissingExtraError: if one of those packages is not installed.
         ModuleNotFoundError: if anything else is missing.
     """
+    with _needing(_LEARNING, "train", what):
+        yield
+
+
+@contextmanager
+def needing_geo(what: str) -> Iterator[None]:
+    """Turn a failed import of what rasters need into a line that says how to install it; `what` needs it.
+
+    Raises:
+        MissingExtraError: if one of those packages is not installed.
+        ModuleNotFoundError: if anything else is missing.
+    """
+    with _needing(_GEO, "geo", what):
+        yield
+
+
+@contextmanager
+def _needing(packages: frozenset[str], extra: str, what: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _LEARNING:
+        if (error.name or "").partition(".")[0] not in packages:
             raise
         raise MissingExtraError(
-            f"{error.name} is not installed, {what} needs it: pip install 'spica-wheat[train]'"
+            f"{error.name} is not installed, {what} needs it: pip install 'spica-wheat[{extra}]'"
         ) from error

@@ -44,9 +44,10 @@ def predict(
     device: Annotated[str, Device] = "auto",
     pictures: Annotated[bool, typer.Option(help="Draw the heads on a copy of each photo.")] = True,
 ) -> None:
-    """Find and count the heads on photos; exit with 1 if a photo failed."""
+    """Find and count the heads on photos, or on one GeoTIFF of any size; exit with 1 if a photo failed."""
     from spica.loading import load_ensemble
     from spica.prediction.folder import Order
+    from spica.rasters.raster import is_raster
 
     looks = looks_of(tile, gsd)
     detector = load_ensemble(weights or (), device, views=int(views))
@@ -54,6 +55,11 @@ def predict(
     threshold = card.threshold if score is None else score
     name, facts, workers = detector.name, detector.facts, detector.workers
     order = Order(paths, out, threshold, pictures, submission, name, facts, card, workers, looks)
+    if len(paths) == 1 and is_raster(paths[0]):
+        if submission is not None:
+            misuse("--submission is for photos, not for a raster")
+        predicted_raster(detector, order)
+        return
     summary = predicted(detector, order)
     if summary.failed:
         fail(f"{summary.failed} of {summary.photos} photos failed: {out / 'errors.csv'}")
@@ -75,6 +81,19 @@ def predicted(detector: "Detector", order: "Order") -> "Summary":
                 bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
         summary = predict_folder(detector, order, told=told)
+    typer.echo(_result(summary, order.score, order.out))
+    _say_what_to_know(summary, order)
+    return summary
+
+
+def predicted_raster(detector: "Detector", order: "Order") -> "Summary":
+    """Write the result folder of a raster, with progress, and say what is to be known of it."""
+    from spica.rasters.folder import predict_raster
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    with progress(rate="windows") as bar:
+        task = bar.add_task("windows", total=None)
+        summary = predict_raster(detector, order, told=lambda done, all_: bar.update(task, completed=done, total=all_))
     typer.echo(_result(summary, order.score, order.out))
     _say_what_to_know(summary, order)
     return summary

@@ -151,7 +151,7 @@ def predict_folder(
     photos = name_photos(order.paths, skipped=skipped.append)
     ids = photo_ids(photos) if order.submission is not None else {}
     _check_names(photos, ids, order)
-    journal = _opened(order)
+    journal = open_journal(order)
     clock = time.perf_counter()
     done = {outcome.name for outcome in journal}
     left = {name: path for name, path in photos.items() if name not in done}
@@ -164,7 +164,7 @@ def predict_folder(
     if order.submission is not None:
         write_submission(order.submission, {ids[one.name]: one.found for one in journal if one.found is not None})
     summary = replace(_summary(journal), photos=len(photos), now=len(left), skipped=tuple(skipped))
-    _write_manifest(order, summary)
+    write_manifest(order, summary)
     journal.remove()
     return replace(summary, seconds=round(time.perf_counter() - clock, 3))
 
@@ -219,7 +219,7 @@ def _published(outcomes: Iterable[Outcome], journal: Journal, out: Path) -> Iter
         yield outcome
 
 
-def _opened(order: Order) -> Journal:
+def open_journal(order: Order) -> Journal:
     """Make the result folder, see that nothing is in the way, and open its journal.
 
     Raises:
@@ -273,7 +273,7 @@ def _summary(outcomes: Iterable[Outcome]) -> Summary:
     return Summary(0, 0, totals["counted"], totals["failed"], totals["heads"], ordered, 0.0)
 
 
-def _write_manifest(order: Order, summary: Summary) -> None:
+def write_manifest(order: Order, summary: Summary) -> None:
     """Write what was done and how; no times, so that the same photos give the same folder."""
     known = order.known
     content = {

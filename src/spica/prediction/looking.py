@@ -89,12 +89,12 @@ class Sight:
     def looks(self) -> int:
         """Number of tiles."""
         height, width, _ = self.photo.pixels.shape
-        return len(list(tiles_of(width, height, self.side, _overlap(self.side))))
+        return len(list(tiles_of(width, height, self.side, overlap_of(self.side))))
 
     def detect(self, detect: Detect) -> Detections:
         """Return what is found, in pixels of the whole photo."""
         height, width, _ = self.photo.pixels.shape
-        found = tiled(detect, self.side, _overlap(self.side))(self.photo.pixels)
+        found = tiled(detect, self.side, overlap_of(self.side))(self.photo.pixels)
         return found.scaled(self.photo.width / width, self.photo.height / height)
 
     def head_side(self, found: Detections, card: Card) -> float | None:
@@ -161,5 +161,6 @@ def _middle(sides: tuple[float, float]) -> float:
     return math.sqrt(sides[0] * sides[1])
 
 
-def _overlap(side: int) -> int:
+def overlap_of(side: int) -> int:
+    """Return by how many pixels tiles of that side overlap."""
     return round(_OVERLAP * side)

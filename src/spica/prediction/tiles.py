@@ -75,17 +75,12 @@ def joined(tiles: tuple[Tile, ...], found: list[Detections], width: int, height:
     boxes = np.concatenate([no_boxes(), *(one.boxes for one in moved)])
     scores = np.concatenate([np.zeros(0, dtype=np.float32), *(one.scores for one in moved)])
     origin = np.repeat(np.arange(len(tiles)), [len(one) for one in moved])
-    stay = _chosen(boxes, scores, _pieces(boxes, tiles, origin, (width, height)), origin)
+    order, first, second = rivals(boxes, scores, pieces_among(boxes, tiles, origin, (width, height)), origin)
+    stay = np.sort(order[~taken_out(first, second, len(order))])
     return Detections(boxes[stay], scores[stay], any(one.capped for one in moved))
 
 
-def _starts(length: int, side: int, overlap: int) -> list[int]:
-    """Return where tiles begin along an axis."""
-    count = 1 if length <= side else -((overlap - length) // (side - overlap))
-    return [number * (length - side) // max(1, count - 1) for number in range(count)]
-
-
-def _pieces(
+def pieces_among(
     boxes: Boxes, tiles: tuple[Tile, ...], origin: Int[np.ndarray, " n"], size: tuple[int, int]
 ) -> Bool[np.ndarray, " n"]:
     """Return which boxes end at an edge of their tile that is none of the photo."""
@@ -97,17 +92,26 @@ def _pieces(
     return pieces
 
 
-def _chosen(
+def rivals(
     boxes: Boxes, scores: Scores, pieces: Bool[np.ndarray, " n"], origin: Int[np.ndarray, " n"]
-) -> Int[np.ndarray, " m"]:
-    """Return the boxes that stay, in the order of the tiles: whole heads by score, then pieces by size."""
+) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " p"], Int[np.ndarray, " p"]]:
+    """Return boxes in the order in which they are chosen, and pairs that are of one head, as places in that order.
+
+    Whole heads come first, by score, then pieces by size; where all is equal, in the order of the tiles, `origin`. The
+    first of a pair comes before the second. Boxes of one tile are never of one head.
+    """
     areas = area(boxes.astype(np.float64))
     order = np.lexsort((-scores, np.where(pieces, -areas, 0), pieces))
     pairs = overlapping(boxes[order])
     pairs = pairs.where(origin[order][pairs.first] != origin[order][pairs.second])
     same = _same_head(pairs, areas[order], pieces[order])
-    stay: Int[np.ndarray, " m"] = np.sort(order[~taken_out(pairs.first[same], pairs.second[same], len(order))])
-    return stay
+    return order, pairs.first[same], pairs.second[same]
+
+
+def _starts(length: int, side: int, overlap: int) -> list[int]:
+    """Return where tiles begin along an axis."""
+    count = 1 if length <= side else -((overlap - length) // (side - overlap))
+    return [number * (length - side) // max(1, count - 1) for number in range(count)]
 
 
 def _same_head(pairs: Pairs, areas: Float[np.ndarray, " n"], pieces: Bool[np.ndarray, " n"]) -> Bool[np.ndarray, " p"]:

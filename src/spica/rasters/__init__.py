@@ -1,0 +1,1 @@
+"""Rasters: orthomosaics larger than memory, read in windows; heads with coordinates, and counts of plots."""
