@@ -165,7 +165,7 @@ def test_one_band_is_grey(tmp_path: Path) -> None:
     ],
 )
 def test_bands_that_cannot_be_looked_at_are_refused(bands: np.ndarray, said: str, tmp_path: Path) -> None:
-    options = {"photometric": "minisblack", "alpha": "no"} if bands.shape[2] == 2 else {}
+    options: dict[str, Any] = {"photometric": "minisblack", "alpha": "no"} if bands.shape[2] == 2 else {}
     raster = write_raster(tmp_path / "o.tif", bands, **options)
     with pytest.raises(ImageError, match=said), opened(raster):
         pass

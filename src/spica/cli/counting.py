@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from spica.cli.detecting import Device, Gsd, ViewCount, Views, Weights, looks_of, predicted
+from spica.cli.detecting import Device, Gsd, ViewCount, Views, Weights, looks_of, predicted, predicted_raster
+from spica.cli.rasters import Wanted, count_raster
 from spica.cli.terminal import console, fail, misuse, say
 
 if TYPE_CHECKING:
@@ -53,7 +54,13 @@ def count(
     corners: Annotated[
         Path | None, typer.Option(help="CSV with the frame's inner corners: image,x1,y1,x2,y2,x3,y3,x4,y4; pixels.")
     ] = None,
-    plots: Annotated[Path | None, typer.Option(help="CSV with the plot of each photo: image,plot.")] = None,
+    plots: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV with the plot of each photo: image,plot. For a GeoTIFF polygons: .gpkg, .geojson, .shp."
+        ),
+    ] = None,
+    plot_id: Annotated[str, typer.Option(metavar="COLUMN", help="Column with the names of polygons.")] = "plot",
     level: Annotated[Literal["90", "95"], typer.Option(help="Percent of the intervals.")] = "90",
     weights: Annotated[list[Path] | None, Weights] = None,
     views: Annotated[ViewCount, Views] = "1",
@@ -67,7 +74,14 @@ def count(
 
     measures = Measures(gsd, height, angle, _sides(frame), corners)
     _require_one(measures)
+    _check_before(paths, measures, plots, plot_id)
     results, failed = _results(paths, out, measures, (weights or (), views, device, pictures))
+    raster = _raster_of(paths, results)
+    if raster is not None:
+        wanted = Wanted(raster, plots, plot_id, None)
+        rows, problems = count_raster(results, wanted, out, int(level) / 100, measures.gsd or results.gsd)
+        _tell(rows, plots is not None, results, problems, 0, out)
+        return
     names = [photo.name for photo in results.photos]
     plot_of, problems = read_plots(plots, names) if plots is not None else ({}, ())
     grounds, unread = _grounds(measures, results)
@@ -79,13 +93,21 @@ def count(
     if plots is not None:
         rows = [counted(own, results.counts, level=share) for own in _by_plot(parts)]
         write_counts(out / "plots.csv", rows, PLOT_COLUMNS)
-    _show(rows, plots is not None)
+    _tell(rows, plots is not None, results, (*problems, *unread), failed, out)
+
+
+def _tell(
+    rows: Sequence["Count"], plots: bool, results: "Results", problems: Sequence["Problem"], failed: int, out: Path
+) -> None:
+    """Show the counts, and say what is to be known of them; fail if a photo or a row was left out."""
+    _show(rows, plots)
     if results.counts is None:
         say("nothing is known of how sure these counts are: the model was not judged on three sources, or not so asked")
-    for problem in (*problems, *unread):
+    for problem in problems:
         say(problem.line())
-    if failed or problems or unread:
-        fail(f"counts lack {failed} photos and {len(problems) + len(unread)} rows, see above: {out}")
+    left_out = sum(problem.severity == "error" for problem in problems)
+    if failed or left_out:
+        fail(f"counts lack {failed} photos and {left_out} rows, see above: {out}")
     typer.echo(f"written to {out}")
 
 
@@ -97,6 +119,37 @@ def _require_one(measures: Measures) -> None:
         misuse("--height and --angle go together")
     if (measures.frame is None) != (measures.corners is None):
         misuse("--frame and --corners go together")
+
+
+def _raster_of(paths: Sequence[Path], results: "Results") -> Path | None:
+    """Return the raster that was looked at, None for photos."""
+    from spica.prediction.reading import is_result_folder
+    from spica.rasters.raster import is_raster
+
+    inputs = results.inputs if is_result_folder(paths[0]) else paths
+    return inputs[0] if len(inputs) == 1 and is_raster(inputs[0]) else None
+
+
+def _check_before(paths: Sequence[Path], measures: Measures, plots: Path | None, column: str) -> None:
+    """Find what will not do before hours of detecting: plots that do not fit photos or the raster.
+
+    Raises:
+        SubmissionError: if a result folder is damaged.
+    """
+    from spica.prediction.reading import Results, is_result_folder, read_results
+    from spica.rasters.plots import PLOT_SUFFIXES, read_plots
+    from spica.rasters.raster import opened
+
+    results = read_results(paths[0]) if is_result_folder(paths[0]) else Results((), None, 0.0)
+    raster = _raster_of(paths, results)
+    if raster is not None:
+        if measures.height is not None or measures.frame is not None:
+            misuse("--height and --frame are for photos; a raster is measured by its coordinates, or by --gsd")
+        if plots is not None:
+            with opened(raster) as one:
+                read_plots(plots, one, column)
+    elif plots is not None and plots.suffix.lower() in PLOT_SUFFIXES:
+        fail(f"error: {plots}: polygons need one GeoTIFF with coordinates to lie on; for photos give a CSV: image,plot")
 
 
 def _sides(frame: str | None) -> tuple[float, float] | None:
@@ -119,6 +172,7 @@ def _results(
         return read_results(paths[0]), 0
     from spica.loading import load_ensemble
     from spica.prediction.folder import Order
+    from spica.rasters.raster import is_raster
 
     boxes = out / BOXES
     if is_result_folder(boxes):
@@ -128,7 +182,7 @@ def _results(
     card, facts, workers = detector.card, detector.facts, detector.workers
     looks = looks_of(None, measures.gsd)
     order = Order(paths, boxes, card.threshold, pictures, None, detector.name, facts, card, workers, looks)
-    summary = predicted(detector, order)
+    summary = (predicted_raster if len(paths) == 1 and is_raster(paths[0]) else predicted)(detector, order)
     return read_results(boxes), summary.failed
 
 

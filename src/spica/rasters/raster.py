@@ -188,7 +188,7 @@ def _bands(path: Path, dataset: Any) -> tuple[int, int, int]:
         )
     one, two, three = named if len(named) == 3 else (placed * 3)[:3] if len(placed) == 1 else placed[:3]
     kinds = {str(dataset.dtypes[number - 1]) for number in (one, two, three)}
-    if kinds != {"uint8"} and kinds != {"uint16"}:
+    if kinds not in ({"uint8"}, {"uint16"}):
         raise ImageError(f"{path}: has {' and '.join(sorted(kinds))} values, expected 8 or 16 bits; export it as such")
     return one, two, three
 

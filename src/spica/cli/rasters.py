@@ -1,0 +1,45 @@
+"""What `spica count` does with a raster: counts of the whole and of plots drawn on it, as tables and layers."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spica.counting.counts import Count
+    from spica.labels.problems import Problem
+    from spica.prediction.reading import Results
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be counted on a raster: its file, the plots on it, and the picture to be drawn."""
+
+    raster: Path
+    plots: Path | None
+    column: str
+    map: Path | None
+
+
+def count_raster(
+    results: "Results", wanted: Wanted, out: Path, level: float, gsd: float
+) -> tuple[list["Count"], tuple["Problem", ...]]:
+    """Write counts.csv, and plots.csv and plots.gpkg if there are plots; return counts and problems."""
+    from spica.counting.counts import count
+    from spica.counting.tables import COUNT_COLUMNS, PLOT_COLUMNS, write_counts
+    from spica.images import make_folder
+    from spica.rasters.counting import plot_parts, whole_part, write_plots
+    from spica.rasters.plots import read_plots
+    from spica.rasters.raster import opened
+
+    (photo,) = results.photos
+    with opened(wanted.raster) as raster:
+        plots, problems = read_plots(wanted.plots, raster, wanted.column) if wanted.plots is not None else ((), ())
+        rows = [count([whole_part(raster, photo, gsd)], results.counts, level=level)]
+        make_folder(out)
+        write_counts(out / "counts.csv", rows, COUNT_COLUMNS)
+        if wanted.plots is not None:
+            rows = [count([part], results.counts, level=level) for part in plot_parts(plots, raster, photo)]
+            write_counts(out / "plots.csv", rows, PLOT_COLUMNS)
+            if raster.coordinates is not None:
+                write_plots(out, plots, rows, raster.coordinates.crs)
+    return rows, problems

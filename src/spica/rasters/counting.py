@@ -1,0 +1,76 @@
+"""Counts on a raster: of the whole, and of each plot."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from spica.boxes import Boxes, no_boxes
+from spica.counting.counts import Count, Part
+from spica.counting.ground import Sampled
+from spica.counting.tables import PLOT_COLUMNS
+from spica.prediction.flags import LARGE_HEADS, SMALL_HEADS
+from spica.prediction.journal import Outcome
+from spica.rasters.layers import write_layer
+from spica.rasters.plots import Plot, heads_in, seen_part
+from spica.rasters.raster import Raster
+
+PLOTS_GPKG = "plots.gpkg"
+_TEXTS = ("plot", "flags")
+_DIGITS = {"area_m2": 4}  # of others one, as in plots.csv
+
+
+def whole_part(raster: Raster, photo: Outcome, gsd: float = 0.0) -> Part:
+    """Return what was found on the whole raster, and the area of its pixels; by `gsd`, in mm, if it has no coordinates.
+
+    Boxes have their centre on a pixel, so there is no margin from which heads reach into it.
+    """
+    pixels = seen_part(raster) * raster.width * raster.height
+    if raster.coordinates is not None:
+        area: float | None = pixels * raster.coordinates.pixel_area()
+    else:
+        area = pixels * Sampled(gsd).area(1, 1) if gsd else None
+    return Part("", photo.name, len(_boxes(photo)), area, photo.flags, _known(photo))
+
+
+def plot_parts(plots: tuple[Plot, ...], raster: Raster, photo: Outcome) -> list[Part]:
+    """Return what was found in each plot: the heads whose centre it holds, and the area of its pixels."""
+    if raster.coordinates is None or not plots:
+        return []
+    found = heads_in(plots, _boxes(photo), raster.coordinates).tolist()
+    return [
+        Part(plot.name, photo.name, heads, plot.inside, (*photo.flags, *plot.flags), _known(photo))
+        for plot, heads in zip(plots, found, strict=True)
+    ]
+
+
+def write_plots(out: Path, plots: Sequence[Plot], counts: Sequence[Count], crs: str) -> None:
+    """Write plots.gpkg: the polygons with the columns of plots.csv; an unknown number is null.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    columns: dict[str, np.ndarray] = {
+        name: np.array([_value(one, name) for one in counts], dtype=_kind(name)) for name in PLOT_COLUMNS
+    }
+    shapes = np.array([plot.shape for plot in plots], dtype=object)
+    write_layer(out / PLOTS_GPKG, "plots", shapes, columns, crs)
+
+
+def _kind(name: str) -> type:
+    return object if name in _TEXTS else np.int64 if name in {"photos", "found"} else np.float64
+
+
+def _value(one: Count, name: str) -> str | float:
+    if name in _TEXTS:
+        return one.plot if name == "plot" else " ".join(one.flags)
+    value = one.area if name == "area_m2" else getattr(one, name)
+    return float("nan") if value is None else round(value, _DIGITS.get(name, 1))
+
+
+def _boxes(photo: Outcome) -> Boxes:
+    return no_boxes() if photo.found is None else photo.found.boxes
+
+
+def _known(photo: Outcome) -> bool:
+    return not {SMALL_HEADS, LARGE_HEADS}.intersection(photo.flags)
