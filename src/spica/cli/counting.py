@@ -61,6 +61,9 @@ def count(
         ),
     ] = None,
     plot_id: Annotated[str, typer.Option(metavar="COLUMN", help="Column with the names of polygons.")] = "plot",
+    density_map: Annotated[
+        Path | None, typer.Option("--map", metavar="FILE.png", help="Draw a map of the density on a GeoTIFF.")
+    ] = None,
     level: Annotated[Literal["90", "95"], typer.Option(help="Percent of the intervals.")] = "90",
     weights: Annotated[list[Path] | None, Weights] = None,
     views: Annotated[ViewCount, Views] = "1",
@@ -75,10 +78,11 @@ def count(
     measures = Measures(gsd, height, angle, _sides(frame), corners)
     _require_one(measures)
     _check_before(paths, measures, plots, plot_id)
+    _check_map(paths, measures, density_map)
     results, failed = _results(paths, out, measures, (weights or (), views, device, pictures))
     raster = _raster_of(paths, results)
     if raster is not None:
-        wanted = Wanted(raster, plots, plot_id, None)
+        wanted = Wanted(raster, plots, plot_id, density_map)
         rows, problems = count_raster(results, wanted, out, int(level) / 100, measures.gsd or results.gsd)
         _tell(rows, plots is not None, results, problems, 0, out)
         return
@@ -150,6 +154,24 @@ def _check_before(paths: Sequence[Path], measures: Measures, plots: Path | None,
                 read_plots(plots, one, column)
     elif plots is not None and plots.suffix.lower() in PLOT_SUFFIXES:
         fail(f"error: {plots}: polygons need one GeoTIFF with coordinates to lie on; for photos give a CSV: image,plot")
+
+
+def _check_map(paths: Sequence[Path], measures: Measures, density_map: Path | None) -> None:
+    """Stop if there is no map to be drawn, or not as that kind of file."""
+    from spica.prediction.reading import Results, is_result_folder, read_results
+    from spica.rasters.raster import opened
+
+    if density_map is None:
+        return
+    if density_map.suffix.lower() not in {".png", ".jpg", ".jpeg"}:
+        misuse(f"--map is {str(density_map)!r}, expected a name that ends with .png or .jpg")
+    results = read_results(paths[0]) if is_result_folder(paths[0]) else Results((), None, 0.0)
+    raster = _raster_of(paths, results)
+    if raster is None:
+        misuse("--map is for one GeoTIFF, or results on one")
+    with opened(raster) as one:
+        if not (one.gsd or measures.gsd or results.gsd):
+            misuse(f"--map needs metres, and {raster} has no coordinate system on the earth; give --gsd")
 
 
 def _sides(frame: str | None) -> tuple[float, float] | None:

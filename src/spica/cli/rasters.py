@@ -27,8 +27,9 @@ def count_raster(
     from spica.counting.counts import count
     from spica.counting.tables import COUNT_COLUMNS, PLOT_COLUMNS, write_counts
     from spica.images import make_folder
-    from spica.rasters.counting import plot_parts, whole_part, write_plots
-    from spica.rasters.plots import read_plots
+    from spica.rasters.counting import boxes_of, plot_parts, whole_part, write_plots
+    from spica.rasters.density import density_of, write_map
+    from spica.rasters.plots import outlines, read_plots
     from spica.rasters.raster import opened
 
     (photo,) = results.photos
@@ -42,4 +43,8 @@ def count_raster(
             write_counts(out / "plots.csv", rows, PLOT_COLUMNS)
             if raster.coordinates is not None:
                 write_plots(out, plots, rows, raster.coordinates.crs)
+        if wanted.map is not None:
+            write_map(
+                wanted.map, raster, density_of(raster, boxes_of(photo), raster.gsd or gsd), outlines(plots, raster)
+            )
     return rows, problems

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spica.boxes import Boxes, no_boxes
+from spica.boxes import Boxes
 from spica.counting.counts import Count, Part
 from spica.counting.ground import Sampled
 from spica.counting.tables import PLOT_COLUMNS
@@ -30,14 +30,14 @@ def whole_part(raster: Raster, photo: Outcome, gsd: float = 0.0) -> Part:
         area: float | None = pixels * raster.coordinates.pixel_area()
     else:
         area = pixels * Sampled(gsd).area(1, 1) if gsd else None
-    return Part("", photo.name, len(_boxes(photo)), area, photo.flags, _known(photo))
+    return Part("", photo.name, len(boxes_of(photo)), area, photo.flags, _known(photo))
 
 
 def plot_parts(plots: tuple[Plot, ...], raster: Raster, photo: Outcome) -> list[Part]:
     """Return what was found in each plot: the heads whose centre it holds, and the area of its pixels."""
     if raster.coordinates is None or not plots:
         return []
-    found = heads_in(plots, _boxes(photo), raster.coordinates).tolist()
+    found = heads_in(plots, boxes_of(photo), raster.coordinates).tolist()
     return [
         Part(plot.name, photo.name, heads, plot.inside, (*photo.flags, *plot.flags), _known(photo))
         for plot, heads in zip(plots, found, strict=True)
@@ -68,7 +68,8 @@ def _value(one: Count, name: str) -> str | float:
     return float("nan") if value is None else round(value, _DIGITS.get(name, 1))
 
 
-def _boxes(photo: Outcome) -> Boxes:
+def boxes_of(photo: Outcome) -> Boxes:
+    """Return the boxes of the heads that were found on a raster."""
     return no_boxes() if photo.found is None else photo.found.boxes
 
 

@@ -100,10 +100,10 @@ def described(raster: Raster, order: Order, side: int) -> Order:
 
 def _looks(raster: Raster, order: Order) -> Looks:
     """Return how to look at the raster: by its own scale where the order says nothing."""
-    if order.looks.tile or order.looks.gsd or raster.coordinates is None:
+    gsd = raster.gsd
+    if order.looks.tile or order.looks.gsd or gsd is None:
         return order.looks
-    finest = raster.coordinates.gsd() * np.sqrt(raster.width * raster.height / (raster.frame[0] * raster.frame[1]))
-    return Looks(gsd=round(float(finest), _DIGITS))
+    return Looks(gsd=round(gsd, _DIGITS))
 
 
 def _looked(detect: Detect, raster: Raster, tiles: tuple[Tile, ...], order: Order) -> Iterator[Outcome]:

@@ -13,7 +13,7 @@ from spica.boxes import Boxes
 from spica.errors import AnnotationError, needing_geo
 from spica.labels.problems import Place, Problem, error, warning
 from spica.prediction.tiles import Tile
-from spica.rasters.coordinates import Coordinates, converted
+from spica.rasters.coordinates import Coordinates, Points, converted
 from spica.rasters.raster import Raster
 
 PLOT_SUFFIXES = frozenset({".gpkg", ".geojson", ".json", ".shp"})
@@ -122,6 +122,22 @@ def seen_part(raster: Raster, shape: Shape | None = None) -> float:
     return float(valid[within].mean()) if within.any() else float(valid.any())
 
 
+def outlines(plots: tuple[Plot, ...], raster: Raster) -> list[Points]:
+    """Return the outer rings of plots, in pixels of the frame."""
+    import shapely
+
+    if raster.coordinates is None:
+        return []
+    parts = shapely.get_parts(np.array([plot.shape for plot in plots], dtype=object))
+    return [_in_frame(np.array(part.exterior.coords), raster, raster.coordinates) for part in parts]
+
+
+def _in_frame(points: Points, raster: Raster, where: Coordinates) -> Points:
+    """Return places as pixels of the frame."""
+    part = np.array([raster.frame[0] / raster.width, raster.frame[1] / raster.height])
+    return np.asarray(where.to_pixels(points) * part)
+
+
 def _within(shape: Shape, tile: Tile, size: tuple[int, int]) -> np.ndarray:
     """Return which of (rows, columns) points of a window are in a shape."""
     from rasterio import Affine
@@ -219,8 +235,7 @@ def _on_raster(name: str, shape: Shape, crs: str, raster: Raster, where: Coordin
     if not np.isfinite(here.bounds).all():
         return None
     inside = here.intersection(shapely.Polygon(where.outline))
-    x, y = raster.frame[0] / raster.width, raster.frame[1] / raster.height
-    pixels = shapely.transform(inside, lambda points: where.to_pixels(points) * np.array([x, y]))
+    pixels = shapely.transform(inside, lambda points: _in_frame(points, raster, where))
     whole, seen = (shapely.transform(one, lambda points: converted(points, where.crs, local)) for one in (here, inside))
     plot = Plot(name, here, whole.area, seen.area)
     if not inside.area > 0:

@@ -1,5 +1,6 @@
 """A raster: an image larger than memory, read window by window as the RGB that a detector looks at."""
 
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,6 +83,14 @@ class Raster:
         if valid is not None:
             pixels[~valid] = 0
         return Window(tile, pixels, valid)
+
+    @property
+    def gsd(self) -> float | None:
+        """Millimetres of ground in a pixel of the frame; None without coordinates."""
+        if self.coordinates is None:
+            return None
+        part = self.width * self.height / (self.frame[0] * self.frame[1])
+        return self.coordinates.gsd() * math.sqrt(part)
 
     def valid(self, tile: Tile, shape: tuple[int, int]) -> Bool[np.ndarray, "_ _"] | None:
         """Return where a window of the frame has pixels, sampled at (rows, columns) points; None for everywhere."""
