@@ -29,7 +29,7 @@ def test_a_cell_has_its_heads_over_the_area_that_is_seen(tmp_path: Path) -> None
     assert density.cell == 0.25
     assert density.heads.shape == (3, 4)
     assert density.heads[0, 0] == pytest.approx(2 / (250 * 500 * GSD**2), rel=0.03)
-    assert density.heads[2, 3] == pytest.approx(1 / (100 * 100 * GSD**2), rel=0.2) or np.isnan(density.heads[2, 3])
+    assert np.isnan(density.heads[2, 3])  # a corner of 100 x 100 pixels
     assert np.isnan(density.heads[:, 1]).all()
     assert density.heads[1, 2] == 0
 

@@ -44,7 +44,6 @@ def count_raster(
             if raster.coordinates is not None:
                 write_plots(out, plots, rows, raster.coordinates.crs)
         if wanted.map is not None:
-            write_map(
-                wanted.map, raster, density_of(raster, boxes_of(photo), raster.gsd or gsd), outlines(plots, raster)
-            )
+            density = density_of(raster, boxes_of(photo), raster.gsd or gsd)
+            write_map(wanted.map, raster, density, outlines(plots, raster))
     return rows, problems

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spica.boxes import Boxes
+from spica.boxes import Boxes, no_boxes
 from spica.counting.counts import Count, Part
 from spica.counting.ground import Sampled
 from spica.counting.tables import PLOT_COLUMNS

@@ -66,9 +66,8 @@ def write_map(file: Path, raster: Raster, density: Density, outlines: Sequence[P
     width, height = (max(1, round(side * zoom)) for side in raster.frame)
     most = _most(density)
     cells = Pillow.fromarray(coloured(density.heads / most))
-    grown = cells.resize(
-        (max(1, round(columns * density.pixels * zoom)), max(1, round(rows * density.pixels * zoom))), 0
-    )
+    size = max(1, round(columns * density.pixels * zoom)), max(1, round(rows * density.pixels * zoom))
+    grown = cells.resize(size, Pillow.Resampling.NEAREST)
     canvas = Pillow.new("RGB", (width + _LEGEND, max(height, _SIDE // 3) + _FOOT), "white")
     canvas.paste(grown.crop((0, 0, width, height)), (0, 0))
     draw = ImageDraw.Draw(canvas)
