@@ -8,6 +8,7 @@ from pathlib import Path
 from subprocess import CompletedProcess, run
 
 import pytest
+from PIL import Image as Pillow
 
 from spica.labels.fields import render_fields
 from spica.labels.labelled import Labels
@@ -94,6 +95,17 @@ def test_onnx_runtime_says_how_to_install_it(fields: tuple[Path, Labels], tmp_pa
     done = spica("predict", fields[1][0].path, "--out", tmp_path / "out", "--device", "onnxruntime")
     assert done.returncode == 1
     assert "pip install 'spica-wheat[onnxruntime]'" in done.stderr
+
+
+def test_rasters_say_in_one_line_what_they_need(tmp_path: Path) -> None:
+    scale, tie_point = 33550, 33922  # tags of a GeoTIFF
+    tags = {scale: (0.001, 0.001, 0.0), tie_point: (0.0, 0.0, 0.0, 5e5, 5.5e6, 0.0)}
+    Pillow.new("RGB", (64, 64)).save(tmp_path / "ortho.tif", tiffinfo=tags)
+    for command in ("predict", "count"):
+        done = spica(command, tmp_path / "ortho.tif", "--out", tmp_path / "out")
+        assert done.returncode == 1
+        assert len(done.stderr.splitlines()) == 1
+        assert "pip install 'spica-wheat[geo]'" in done.stderr
 
 
 def test_the_core_is_small() -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from painted_rasters import CARD, GSD, NORTH_UP, ORIGIN, find_painted, painted, scattered, write_raster
 from spica.detections import Detections
-from spica.errors import ImageError, OutputError
+from spica.errors import ImageError, MissingExtraError, OutputError
 from spica.image import Image
 from spica.prediction.folder import Order
 from spica.prediction.looking import Looks
@@ -292,6 +293,15 @@ def test_a_tiff_with_coordinates_is_a_raster_and_any_other_file_a_photo(tmp_path
     assert not is_raster(tmp_path)
     assert not is_raster(tmp_path / "missing.tif")
     assert NORTH_UP[4] < 0
+
+
+def test_without_the_extra_it_is_said_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raster = write_raster(tmp_path / "a.tif", np.zeros((8, 8, 3), np.uint8))
+    monkeypatch.setitem(sys.modules, "rasterio", None)
+    with pytest.raises(
+        MissingExtraError, match=r"rasterio is not installed, .*a\.tif needs it: pip install 'spica-wheat\[geo\]'"
+    ):
+        predicted(raster, tmp_path / "out")
 
 
 # --- going on

@@ -129,7 +129,7 @@ def _legend(canvas: Pillow.Image, draw: ImageDraw.ImageDraw, left: int, most: fl
     font, height, top = ImageFont.load_default(_TEXT), _SIDE // 4, 40
     bar = coloured(np.repeat(np.linspace(1, 0, height)[:, None], 20, axis=1))
     canvas.paste(Pillow.fromarray(bar), (left + 20, top))
-    draw.text((left + 20, 10), "heads per m²", "black", font)
+    draw.text((left + 20, 10), "heads per m2", "black", font)
     for part in (0, 0.5, 1):
         draw.text((left + 50, top + (1 - part) * height - _TEXT / 2), f"{part * most:g}", "black", font)
 
