@@ -216,3 +216,20 @@ def test_the_shipped_model_counts_a_raster_from_its_file(tmp_path: Path) -> None
     (row,) = rows(tmp_path / "out" / "plots.csv")
     assert abs(int(row["found"]) - len(heads)) < 0.5 * len(heads)
     assert json.loads((tmp_path / "out" / "boxes" / "manifest.json").read_text())["photos"] == 1
+
+
+def test_without_heads_or_plots_the_tables_and_layers_are_empty(tmp_path: Path) -> None:
+    from pyogrio import read_info
+
+    raster = write_raster(tmp_path / "o.tif", painted(WIDTH, HEIGHT, np.zeros((0, 4), int)))
+    predict_raster(find_painted, Order([raster], tmp_path / "boxes", 0.5, card=CARD))
+    assert json.loads((tmp_path / "boxes" / "heads.geojson").read_text())["features"] == []
+    assert read_info(tmp_path / "boxes" / "heads.gpkg")["features"] == 0
+    one = write_plots(tmp_path / "one.gpkg", [on_ground(50, 50, 144, 200)], ["a"])
+    assert run("count", tmp_path / "boxes", "--out", tmp_path / "first", "--plots", one).exit_code == 0
+    assert [row["found"] for row in rows(tmp_path / "first" / "plots.csv")] == ["0"]
+    none = write_plots(tmp_path / "none.gpkg", [on_ground(5000, 50, 5100, 200)], ["a"])
+    result = run("count", tmp_path / "boxes", "--out", tmp_path / "second", "--plots", none)
+    assert result.exit_code == 1
+    assert rows(tmp_path / "second" / "plots.csv") == []
+    assert read_info(tmp_path / "second" / "plots.gpkg")["features"] == 0

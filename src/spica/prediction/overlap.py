@@ -1,7 +1,7 @@
 """Work that overlaps: several items at once, results in order, and never more under way than asked for."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -9,7 +9,7 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 
-def in_order(function: Callable[[In], Out], items: Iterable[In], threads: int) -> Iterator[Out]:
+def in_order(function: Callable[[In], Out], items: Iterable[In], threads: int) -> Generator[Out, None, None]:
     """Yield `function(item)` for each item, in their order, worked out ahead by `threads` threads.
 
     At most one result more than there are threads waits to be taken, so memory stays the same however many items there

@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
@@ -55,9 +56,10 @@ def predict_raster(
         journal = open_journal(order)
         try:
             done = sum(1 for _ in journal)
-            for number, outcome in enumerate(_looked(detect, raster, tiles[done:], order), start=done + 1):
-                journal.add(outcome)
-                told(number, len(tiles))
+            with closing(_looked(detect, raster, tiles[done:], order)) as outcomes:
+                for number, outcome in enumerate(outcomes, start=done + 1):
+                    journal.add(outcome)
+                    told(number, len(tiles))
             outcome = _whole(raster, tiles, journal, order)
         finally:
             journal.close()
@@ -106,10 +108,13 @@ def _looks(raster: Raster, order: Order) -> Looks:
     return Looks(gsd=round(gsd, _DIGITS))
 
 
-def _looked(detect: Detect, raster: Raster, tiles: tuple[Tile, ...], order: Order) -> Iterator[Outcome]:
-    """Yield the outcome of each window, with all boxes, in pixels of the window; reading and detecting overlap."""
-    read = in_order(raster.read, tiles, threads=1)
-    return in_order(partial(_detected, detect, order), read, threads=order.workers)
+def _looked(detect: Detect, raster: Raster, tiles: tuple[Tile, ...], order: Order) -> Generator[Outcome, None, None]:
+    """Yield the outcome of each window, with all boxes, in pixels of the window; reading and detecting overlap.
+
+    When it is closed nobody reads any more, so that the file can be closed: GDAL crashes if it is while it is read.
+    """
+    with closing(in_order(raster.read, tiles, threads=1)) as read:
+        yield from in_order(partial(_detected, detect, order), read, threads=order.workers)
 
 
 def _detected(detect: Detect, order: Order, window: Window) -> Outcome:
