@@ -84,7 +84,7 @@ def test_work_stops_when_its_consumer_stops() -> None:
     worker, before = Worker(), threading.active_count()
     results = in_order(worker, count(), threads=2)
     assert next(results) == 0
-    results.close()  # type: ignore[attr-defined]  # it is a generator
+    results.close()  # it is a generator
     begun = len(worker.begun)
     assert begun <= 4
     assert (worker.running, threading.active_count()) == (0, before)

@@ -150,6 +150,18 @@ def test_sixteen_bits_are_stretched_in_the_same_way_in_every_window(tmp_path: Pa
         assert np.abs(window.pixels - np.clip(wanted, 0, 255)).max() <= 0.51
 
 
+def test_a_cloud_optimised_file_gives_the_same_windows(tmp_path: Path) -> None:
+    from rasterio.shutil import copy
+
+    plain = write_raster(tmp_path / "o.tif", painted(WIDTH, HEIGHT, scattered(4, WIDTH, HEIGHT)))
+    copy(plain, tmp_path / "cog.tif", driver="COG", blocksize=128, overviews="AUTO", compress="deflate")
+    with opened(plain) as first, opened(tmp_path / "cog.tif") as second:
+        assert second.dataset.overviews(1)
+        for tile in tiles_of(WIDTH, HEIGHT, SIDE, OVERLAP):
+            assert (first.read(tile).pixels == second.read(tile).pixels).all()
+    assert is_raster(tmp_path / "cog.tif")
+
+
 def test_one_band_is_grey(tmp_path: Path) -> None:
     grey = np.arange(100 * 80, dtype=np.uint8).reshape(80, 100, 1)
     with opened(write_raster(tmp_path / "o.tif", grey)) as raster:

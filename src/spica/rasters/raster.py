@@ -137,7 +137,7 @@ def opened(path: Path) -> Iterator[Raster]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # told in our own words where it matters
         try:
-            dataset = rasterio.open(path)
+            dataset = rasterio.open(path, driver="GTiff")
         except RasterioError as error:
             raise ImageError(
                 f"{path}: cannot be opened as a raster ({error}), expected a GeoTIFF; export it anew"
