@@ -176,6 +176,15 @@ def test_the_judgement_writes_its_scores_to_the_card_by_part_and_source(first: P
     assert card.scores["held_out"]["south"] == card.scores["held_out"]["all"]
 
 
+def test_without_photos_held_out_the_threshold_stays_that_of_the_start(
+    first: Path, painted_folder: Path, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(f'start = "{first}"\n[schedule]\nepochs = 1\n[sample]\nside = 64\n[validation]\nfraction = 0\n')
+    train(recipe, painted_folder, tmp_path / "mine")
+    assert load_detect(tmp_path / "mine").card.threshold == load_detect(first).card.threshold != 0.5
+
+
 def test_counts_on_the_card_are_of_all_that_was_held_out(painted_labels: Labels) -> None:
     labels = [replace(image, source=name) for image, name in zip(painted_labels, "aabbccaabbcc", strict=True)]
     scores = [np.full(image.heads, 0.9, dtype=np.float32) for image in labels]

@@ -18,7 +18,7 @@ from spica.labels.labelled import LabelledImage, Labels
 from spica.labels.problems import Problem
 from spica.model.checkpoint import WEIGHTS_NAME, NetworkDetect, save_weights, started_from
 from spica.model.detector import Detector
-from spica.prediction.card import DEFAULT_THRESHOLD, Card
+from spica.prediction.card import Card
 from spica.prediction.runtime import detect_file
 from spica.prediction.shipped import weights_path
 from spica.scoring.curves import best_threshold, unbiased_threshold
@@ -248,7 +248,7 @@ class _Run:
             if self.means.count:
                 self._log()
             if not self.parts.held_fraction:
-                self._write_weights(DEFAULT_THRESHOLD)
+                self._write_weights(self.origin.threshold)
             self._save()
         if self.tensorboard is not None:
             self.tensorboard.close()
