@@ -57,7 +57,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "two stages on one map": SINGLE | REFINING,
 }
 # Random weights give heaps of equal boxes. Suppressed three times over, some lie right at a limit and go either way.
-LEAST_SAME = {"two stages": 0.95, "two stages on one map": 0.95}
+MOST_OTHERS = {"two stages": 4, "two stages on one map": 4}  # of both lists, which have up to 90 boxes each
 CARD = Card(threshold=0.4, licence="MIT", trained_on="nothing", scores={"validation": {"all": {"score": 0.25}}})
 
 
@@ -157,9 +157,9 @@ def test_a_model_file_finds_the_boxes_that_torch_finds(
     for size in SIZES:
         photo = painted(*size)
         wanted, found = original(photo), detect(photo)
-        least = LEAST_SAME.get(kind, 1.0)
-        assert same_part(wanted, found) >= least, size
-        assert len(wanted) == len(found) or least < 1, size
+        others = (1 - same_part(wanted, found)) * (len(wanted) + len(found))
+        assert others < MOST_OTHERS.get(kind, 0) + 0.5, size
+        assert len(wanted) == len(found) or kind in MOST_OTHERS, size
         assert found.capped == wanted.capped
         count += len(wanted)
     assert count > 100
