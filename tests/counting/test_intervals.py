@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spica.counting.intervals import LEAST_WITHIN, OUTSIDE, CountModel, calibrate, counted, coverage
+from spica.counting.intervals import LEAST_WITHIN, OUTSIDE, CountModel, calibrate, counted
 
 MODEL = CountModel(correction=1.1, between=0.03, within=0.5, reach_90=2.0, reach_95=2.5)
 
@@ -25,6 +25,12 @@ def fields(seed: int, count: int, between: float, photos: int = 40) -> tuple[np.
         true.append(heads)
         names += [f"field {number}"] * photos
     return np.concatenate(found).astype(np.int64), np.concatenate(true), names
+
+
+def coverage(model: CountModel, found: np.ndarray, true: np.ndarray, level: float) -> float:
+    """Return the part of the photos whose true count lies in its interval."""
+    limits = [counted(model, int(one), level=level) for one in found]
+    return float(np.mean([one.low <= heads <= one.high for one, heads in zip(limits, true.tolist(), strict=True)]))
 
 
 def test_correction_is_the_mean_of_the_sources_not_of_the_photos() -> None:

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from spica.cli.detecting import Device, Gsd, ViewCount, Views, Weights, looks_of, predicted, predicted_raster
+from spica.cli.detecting import Device, Gsd, ViewCount, Views, Weights, looks_of, predicted
 from spica.cli.rasters import Wanted, count_raster
 from spica.cli.terminal import console, fail, misuse, say
 
@@ -74,17 +74,25 @@ def count(
     from spica.counting.counts import count as counted
     from spica.counting.tables import COUNT_COLUMNS, PLOT_COLUMNS, read_plots, write_counts
     from spica.images import make_folder
+    from spica.prediction.reading import is_result_folder, read_results
+    from spica.rasters.raster import only_raster
 
     measures = Measures(gsd, height, angle, _sides(frame), corners)
     _require_one(measures)
-    _check_before(paths, measures, plots, plot_id)
-    _check_map(paths, measures, density_map)
-    results, failed = _results(paths, out, measures, (weights or (), views, device, pictures))
-    raster = _raster_of(paths, results)
-    if raster is not None:
-        wanted = Wanted(raster, plots, plot_id, density_map)
-        rows, problems = count_raster(results, wanted, out, int(level) / 100, measures.gsd or results.gsd)
-        _tell(rows, plots is not None, results, problems, 0, out)
+    results = read_results(paths[0]) if len(paths) == 1 and is_result_folder(paths[0]) else None
+    raster = only_raster(paths if results is None else results.inputs)
+    wanted = None if raster is None else Wanted(raster, plots, plot_id, density_map)
+    known_gsd = gsd or (0.0 if results is None else results.gsd)
+    if wanted is None:
+        _check_for_photos(plots, density_map)
+    else:
+        _check_for_raster(wanted, measures, known_gsd)
+    failed = 0
+    if results is None:
+        results, failed = _detected(paths, out, measures, (weights or (), views, device, pictures))
+    if wanted is not None:
+        rows, problems = count_raster(results, wanted, out, int(level) / 100, gsd or results.gsd)
+        _tell(rows, plots is not None, results, problems, failed, out)
         return
     names = [photo.name for photo in results.photos]
     plot_of, problems = read_plots(plots, names) if plots is not None else ({}, ())
@@ -125,53 +133,30 @@ def _require_one(measures: Measures) -> None:
         misuse("--frame and --corners go together")
 
 
-def _raster_of(paths: Sequence[Path], results: "Results") -> Path | None:
-    """Return the raster that was looked at, None for photos."""
-    from spica.prediction.reading import is_result_folder
-    from spica.rasters.raster import is_raster
+def _check_for_photos(plots: Path | None, density_map: Path | None) -> None:
+    """Stop if something is asked for that needs a raster."""
+    from spica.rasters.plots import PLOT_SUFFIXES
 
-    inputs = results.inputs if is_result_folder(paths[0]) else paths
-    return inputs[0] if len(inputs) == 1 and is_raster(inputs[0]) else None
-
-
-def _check_before(paths: Sequence[Path], measures: Measures, plots: Path | None, column: str) -> None:
-    """Find what will not do before hours of detecting: plots that do not fit photos or the raster.
-
-    Raises:
-        SubmissionError: if a result folder is damaged.
-    """
-    from spica.prediction.reading import Results, is_result_folder, read_results
-    from spica.rasters.plots import PLOT_SUFFIXES, read_plots
-    from spica.rasters.raster import opened
-
-    results = read_results(paths[0]) if is_result_folder(paths[0]) else Results((), None, 0.0)
-    raster = _raster_of(paths, results)
-    if raster is not None:
-        if measures.height is not None or measures.frame is not None:
-            misuse("--height and --frame are for photos; a raster is measured by its coordinates, or by --gsd")
-        if plots is not None:
-            with opened(raster) as one:
-                read_plots(plots, one, column)
-    elif plots is not None and plots.suffix.lower() in PLOT_SUFFIXES:
+    if density_map is not None:
+        misuse("--map is for one GeoTIFF, or results on one")
+    if plots is not None and plots.suffix.lower() in PLOT_SUFFIXES:
         fail(f"error: {plots}: polygons need one GeoTIFF with coordinates to lie on; for photos give a CSV: image,plot")
 
 
-def _check_map(paths: Sequence[Path], measures: Measures, density_map: Path | None) -> None:
-    """Stop if there is no map to be drawn, or not as that kind of file."""
-    from spica.prediction.reading import Results, is_result_folder, read_results
+def _check_for_raster(wanted: Wanted, measures: Measures, gsd: float) -> None:
+    """Find what will not do before hours of detecting: plots or a map that do not fit the raster."""
+    from spica.rasters.plots import read_plots
     from spica.rasters.raster import opened
 
-    if density_map is None:
-        return
-    if density_map.suffix.lower() not in {".png", ".jpg", ".jpeg"}:
-        misuse(f"--map is {str(density_map)!r}, expected a name that ends with .png or .jpg")
-    results = read_results(paths[0]) if is_result_folder(paths[0]) else Results((), None, 0.0)
-    raster = _raster_of(paths, results)
-    if raster is None:
-        misuse("--map is for one GeoTIFF, or results on one")
-    with opened(raster) as one:
-        if not (one.gsd or measures.gsd or results.gsd):
-            misuse(f"--map needs metres, and {raster} has no coordinate system on the earth; give --gsd")
+    if measures.height is not None or measures.frame is not None:
+        misuse("--height and --frame are for photos; a raster is measured by its coordinates, or by --gsd")
+    if wanted.map is not None and wanted.map.suffix.lower() not in {".png", ".jpg", ".jpeg"}:
+        misuse(f"--map is {str(wanted.map)!r}, expected a name that ends with .png or .jpg")
+    with opened(wanted.raster) as raster:
+        if wanted.plots is not None:
+            read_plots(wanted.plots, raster, wanted.column)
+        if wanted.map is not None and not (raster.gsd or gsd):
+            misuse(f"--map needs metres, and {wanted.raster} has no coordinate system on the earth; give --gsd")
 
 
 def _sides(frame: str | None) -> tuple[float, float] | None:
@@ -184,27 +169,21 @@ def _sides(frame: str | None) -> tuple[float, float] | None:
     return float(found[1]), float(found[2])
 
 
-def _results(
+def _detected(
     paths: list[Path], out: Path, measures: Measures, asked: tuple[Sequence[Path], ViewCount, str, bool]
 ) -> tuple["Results", int]:
-    """Return the results named, or those of the photos named, and how many photos failed."""
-    from spica.prediction.reading import is_result_folder, read_results
-
-    if len(paths) == 1 and is_result_folder(paths[0]):
-        return read_results(paths[0]), 0
+    """Return the results on the photos or the raster named, and how many photos failed."""
     from spica.loading import load_ensemble
-    from spica.prediction.folder import Order
-    from spica.rasters.raster import is_raster
+    from spica.prediction.folder import order_for
+    from spica.prediction.reading import is_result_folder, read_results
 
     boxes = out / BOXES
     if is_result_folder(boxes):
         fail(f"error: {boxes} holds results already; count those by `spica count {boxes}`, or name another folder")
     weights, views, device, pictures = asked
     detector = load_ensemble(weights, device, views=int(views))
-    card, facts, workers = detector.card, detector.facts, detector.workers
-    looks = looks_of(None, measures.gsd)
-    order = Order(paths, boxes, card.threshold, pictures, None, detector.name, facts, card, workers, looks)
-    summary = (predicted_raster if len(paths) == 1 and is_raster(paths[0]) else predicted)(detector, order)
+    order = replace(order_for(detector, paths, boxes), pictures=pictures, looks=looks_of(None, measures.gsd))
+    summary = predicted(detector, order)
     return read_results(boxes), summary.failed
 
 
@@ -223,20 +202,18 @@ def _grounds(measures: Measures, results: "Results") -> tuple[Mapping[str, "Grou
 
 
 def _part(photo: "Outcome", plot: str, ground: "Ground | None", measures: Measures) -> "Part":
-    from spica.boxes import no_boxes
     from spica.counting.counts import Part, held
     from spica.counting.ground import border_margin
-    from spica.prediction.flags import LARGE_HEADS, SMALL_HEADS
+    from spica.prediction.flags import knows_size
 
-    boxes = no_boxes() if photo.found is None else photo.found.boxes
     missing = (_NO_FRAME,) if measures.frame is not None and ground is None else ()
     return Part(
         plot=plot,
         image=photo.name,
-        found=held(boxes, ground),
-        area=None if ground is None else ground.area(photo.width, photo.height, border_margin(boxes)),
+        found=held(photo.boxes, ground),
+        area=None if ground is None else ground.area(photo.width, photo.height, border_margin(photo.boxes)),
         flags=(*photo.flags, *missing),
-        known=not {SMALL_HEADS, LARGE_HEADS}.intersection(photo.flags),
+        known=knows_size(photo.flags),
     )
 
 

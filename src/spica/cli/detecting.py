@@ -1,6 +1,7 @@
 """Commands that find heads with a detector, and make a model file of one."""
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeAlias
 
@@ -46,30 +47,33 @@ def predict(
 ) -> None:
     """Find and count the heads on photos, or on one GeoTIFF of any size; exit with 1 if a photo failed."""
     from spica.loading import load_ensemble
-    from spica.prediction.folder import Order
-    from spica.rasters.raster import is_raster
+    from spica.prediction.folder import order_for
+    from spica.rasters.raster import only_raster
 
     looks = looks_of(tile, gsd)
+    if submission is not None and only_raster(paths):
+        misuse("--submission is for photos, not for a raster")
     detector = load_ensemble(weights or (), device, views=int(views))
-    card = detector.card
-    threshold = card.threshold if score is None else score
-    name, facts, workers = detector.name, detector.facts, detector.workers
-    order = Order(paths, out, threshold, pictures, submission, name, facts, card, workers, looks)
-    if len(paths) == 1 and is_raster(paths[0]):
-        if submission is not None:
-            misuse("--submission is for photos, not for a raster")
-        predicted_raster(detector, order)
-        return
+    order = replace(order_for(detector, paths, out, score), pictures=pictures, submission=submission, looks=looks)
     summary = predicted(detector, order)
     if summary.failed:
         fail(f"{summary.failed} of {summary.photos} photos failed: {out / 'errors.csv'}")
 
 
 def predicted(detector: "Detector", order: "Order") -> "Summary":
-    """Write a result folder, with progress, and say what is to be known of it."""
-    from spica.prediction.folder import predict_folder
+    """Write the result folder of photos, or of one raster, with progress, and say what is to be known of it."""
+    from spica.rasters.raster import only_raster
 
     signal.signal(signal.SIGTERM, _interrupt)  # a polite kill stops as Ctrl-C does
+    summary = (_predicted_raster if only_raster(order.paths) else _predicted_photos)(detector, order)
+    typer.echo(_result(summary, order.score, order.out))
+    _say_what_to_know(summary, order)
+    return summary
+
+
+def _predicted_photos(detector: "Detector", order: "Order") -> "Summary":
+    from spica.prediction.folder import predict_folder
+
     with progress(rate="photos") as bar:
         task = bar.add_task("photos", total=None)
 
@@ -80,23 +84,15 @@ def predicted(detector: "Detector", order: "Order") -> "Summary":
                 line = outcome.error if named else f"{outcome.name}: {outcome.error}"
                 bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-        summary = predict_folder(detector, order, told=told)
-    typer.echo(_result(summary, order.score, order.out))
-    _say_what_to_know(summary, order)
-    return summary
+        return predict_folder(detector, order, told=told)
 
 
-def predicted_raster(detector: "Detector", order: "Order") -> "Summary":
-    """Write the result folder of a raster, with progress, and say what is to be known of it."""
+def _predicted_raster(detector: "Detector", order: "Order") -> "Summary":
     from spica.rasters.folder import predict_raster
 
-    signal.signal(signal.SIGTERM, _interrupt)
     with progress(rate="windows") as bar:
         task = bar.add_task("windows", total=None)
-        summary = predict_raster(detector, order, told=lambda done, all_: bar.update(task, completed=done, total=all_))
-    typer.echo(_result(summary, order.score, order.out))
-    _say_what_to_know(summary, order)
-    return summary
+        return predict_raster(detector, order, told=lambda done, all_: bar.update(task, completed=done, total=all_))
 
 
 def looks_of(tile: int | None, gsd: float | None) -> "Looks":

@@ -27,7 +27,7 @@ def count_raster(
     from spica.counting.counts import count
     from spica.counting.tables import COUNT_COLUMNS, PLOT_COLUMNS, write_counts
     from spica.images import make_folder
-    from spica.rasters.counting import boxes_of, plot_parts, whole_part, write_plots
+    from spica.rasters.counting import plot_parts, whole_part, write_plots
     from spica.rasters.density import density_of, write_map
     from spica.rasters.plots import outlines, read_plots
     from spica.rasters.raster import opened
@@ -44,6 +44,6 @@ def count_raster(
             if raster.coordinates is not None:
                 write_plots(out, plots, rows, raster.coordinates.crs)
         if wanted.map is not None:
-            density = density_of(raster, boxes_of(photo), raster.gsd or gsd)
+            density = density_of(raster, photo.boxes, raster.gsd or gsd)
             write_map(wanted.map, raster, density, outlines(plots, raster))
     return rows, problems

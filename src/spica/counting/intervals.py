@@ -93,14 +93,6 @@ def counted(model: CountModel, found: int, *, level: float = 0.9, photos: int = 
     return Estimate(heads, max(0.0, heads - reach), heads + reach)
 
 
-def coverage(
-    model: CountModel, found: Integer[np.ndarray, " n"], true: Integer[np.ndarray, " n"], level: float
-) -> float:
-    """Return the part of the photos whose true count lies in its interval."""
-    limits = [counted(model, int(one), level=level) for one in found]
-    return float(np.mean([one.low <= heads <= one.high for one, heads in zip(limits, true.tolist(), strict=True)]))
-
-
 def _fitted(
     found: Integer[np.ndarray, " n"], true: Integer[np.ndarray, " n"], names: np.ndarray, used: Sequence[str]
 ) -> CountModel:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,12 @@ from spica.labels.annotations import (
     Annotations,
     BoxRow,
     Edges,
-    annotations_without_twins,
 )
 from spica.labels.jsonfile import lists_objects, read_json, real_number, short, size_or_none
 from spica.labels.labelled import HEAD, Labels
-from spica.labels.photofiles import Photos, find_photos, photo_folder, put_photos
-from spica.labels.photonames import PhotoNames, photo_names_of
-from spica.labels.problems import Place, Problem, error, warning
+from spica.labels.photofiles import put_photos
+from spica.labels.problems import Place, error
+from spica.labels.reading import Reading, begun
 
 FILE = "annotations.json"
 PHOTOS = "images"
@@ -45,12 +43,11 @@ def read(data: Path, photos: Path | None = None) -> Annotations:
     found = files(data)
     if not found:
         raise AnnotationError(f'{data}: no JSON file has "images" and "annotations"; expected {FILE}')
-    shown = find_photos(photo_folder(data, PHOTOS, photos))
-    reading = _Reading(shown, photo_names_of(shown))
+    reading = begun(data, PHOTOS, photos)
     for file in found:
         _read_file(reading, file)
-    _report_unlisted(reading)
-    return annotations_without_twins(shown, reading.images.values(), reading.rows, reading.problems)
+    reading.report_unlisted("no JSON file lists the photo, so it is not used", 'add it to "images" if it is labelled')
+    return reading.annotations()
 
 
 def write(labels: Labels, folder: Path) -> None:
@@ -78,17 +75,6 @@ def write(labels: Labels, folder: Path) -> None:
     write_atomically(folder / FILE, json.dumps(content, indent=1, ensure_ascii=False).encode("utf-8"))
 
 
-@dataclass(slots=True)
-class _Reading:
-    """What was read so far."""
-
-    photos: Photos
-    names: PhotoNames
-    images: dict[str, AnnotatedImage] = field(default_factory=dict)
-    rows: list[BoxRow] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-
-
 def _entries(labels: Labels) -> list[dict[str, Any]]:
     boxes = [
         (position, box)
@@ -101,7 +87,7 @@ def _entries(labels: Labels) -> list[dict[str, Any]]:
     ]
 
 
-def _read_file(reading: _Reading, file: Path) -> None:
+def _read_file(reading: Reading, file: Path) -> None:
     content = _content(file)
     keys: dict[int | str, str] = {}
     categories = _categories(content)
@@ -119,7 +105,7 @@ def _content(file: Path) -> Mapping[str, Sequence[Any]]:
     return content  # type: ignore[no-any-return] # both lists were checked
 
 
-def _read_image(reading: _Reading, place: Place, entry: Any, keys: dict[int | str, str]) -> None:
+def _read_image(reading: Reading, place: Place, entry: Any, keys: dict[int | str, str]) -> None:
     """Add an image, or what is wrong with it."""
     try:
         key, file_name = _key(entry["id"]), _text(entry["file_name"])
@@ -147,7 +133,7 @@ def _categories(content: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _read_box(
-    reading: _Reading, place: Place, entry: Any, keys: Mapping[int | str, str], categories: Mapping[str, str]
+    reading: Reading, place: Place, entry: Any, keys: Mapping[int | str, str], categories: Mapping[str, str]
 ) -> None:
     """Add a box, or what is wrong with it."""
     try:
@@ -201,13 +187,6 @@ def _box(values: Any) -> Edges:
     """
     left, top, width, height = (real_number(value) for value in values)
     return left, top, left + width, top + height
-
-
-def _report_unlisted(reading: _Reading) -> None:
-    for name, paths in reading.photos.by_id.items():
-        if name not in reading.images:
-            text, remedy = "no JSON file lists the photo, so it is not used", 'add it to "images" if it is labelled'
-            reading.problems.append(warning("no labels", Place(paths[0]), name, text, remedy))
 
 
 def _mentions_labels(file: Path) -> bool:

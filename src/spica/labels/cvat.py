@@ -1,8 +1,8 @@
 """CVAT: "CVAT for images 1.1", one XML file with the boxes of a task or project; and the photos in images/."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, SubElement, fromstring, indent, tostring
 
@@ -13,16 +13,15 @@ from spica.labels.annotations import (
     AnnotatedImage,
     Annotations,
     BoxRow,
-    annotations_without_twins,
     number,
     whole_number,
 )
 from spica.labels.found import FoundHeads, Scores
-from spica.labels.imagetable import Origin, read_origins, write_origins
+from spica.labels.imagetable import Origin, write_origins
 from spica.labels.labelled import HEAD, LabelledImage, Labels
-from spica.labels.photofiles import Photos, find_photos, photo_folder, put_photos
-from spica.labels.photonames import PhotoNames, photo_names_of
-from spica.labels.problems import Place, Problem, error, warning
+from spica.labels.photofiles import put_photos
+from spica.labels.problems import Place, error, warning
+from spica.labels.reading import Reading, begun_with_origins
 from spica.labels.table import read_text, undecodable
 
 FILE = "annotations.xml"
@@ -35,18 +34,6 @@ _EDGES = ("xtl", "ytl", "xbr", "ybr")
 _TAG = "tag"  # says something of the whole photo
 _SCORE = "score"  # the attribute that holds the score of a box that was found
 _LEFT_OUT = "it is left out"
-
-
-@dataclass(slots=True)
-class _Reading:
-    """What was read so far."""
-
-    photos: Photos
-    names: PhotoNames
-    origins: Mapping[str, Origin]
-    images: dict[str, AnnotatedImage] = field(default_factory=dict)
-    rows: list[BoxRow] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
 
 
 def files(data: Path) -> tuple[Path, ...]:
@@ -68,13 +55,11 @@ def read(data: Path, photos: Path | None = None) -> Annotations:
     found = files(data)
     if not found:
         raise AnnotationError(f"{data}: no XML file holds annotations of CVAT; expected {FILE}")
-    shown = find_photos(photo_folder(data, PHOTOS, photos))
-    origins, problems = read_origins(data if data.is_dir() else data.parent)
-    reading = _Reading(shown, photo_names_of(shown), origins, problems=list(problems))
+    reading = begun_with_origins(data, PHOTOS, photos)
     for file in found:
         _read_file(reading, file)
-    _report_unlisted(reading)
-    return annotations_without_twins(shown, reading.images.values(), reading.rows, reading.problems)
+    reading.report_unlisted("no task lists the photo, so it is not used", "add it to a task in CVAT, and label it")
+    return reading.annotations()
 
 
 def write(labels: Labels, folder: Path) -> None:
@@ -123,7 +108,7 @@ def _root(file: Path) -> Element:
         raise AnnotationError(f"{file}: is not XML ({broken}); mend it or export it again") from broken
 
 
-def _read_file(reading: _Reading, file: Path) -> None:
+def _read_file(reading: Reading, file: Path) -> None:
     """Add what a file says.
 
     Raises:
@@ -143,7 +128,7 @@ def _read_file(reading: _Reading, file: Path) -> None:
         reading.problems.append(warning("no boxes", Place(file), "", text, "take out those that nobody looked at yet"))
 
 
-def _read_image(reading: _Reading, place: Place, image: Element) -> int:
+def _read_image(reading: Reading, place: Place, image: Element) -> int:
     """Add an image and its boxes, or what is wrong with them; return the number of shapes on it."""
     stated = image.get("name", "")
     if not stated:
@@ -178,7 +163,7 @@ def _size(text: str | None) -> int | None:
         return None
 
 
-def _read_shape(reading: _Reading, name: str, place: Place, shape: Element) -> None:
+def _read_shape(reading: Reading, name: str, place: Place, shape: Element) -> None:
     """Add a box, or what is wrong with it."""
     if shape.tag != "box":
         text, remedy = f"a shape of type {shape.tag}, expected a box", f"draw a rectangle instead; {_LEFT_OUT}"
@@ -196,13 +181,6 @@ def _read_shape(reading: _Reading, name: str, place: Place, shape: Element) -> N
         reading.problems.append(error("rotated", place, name, text, f"{remedy}; {_LEFT_OUT}"))
         return
     reading.rows.append(BoxRow(name, (left, top, right, bottom), place, label=shape.get("label", "")))
-
-
-def _report_unlisted(reading: _Reading) -> None:
-    for name, paths in reading.photos.by_id.items():
-        if name not in reading.images:
-            text, remedy = "no task lists the photo, so it is not used", "add it to a task in CVAT, and label it"
-            reading.problems.append(warning("no labels", Place(paths[0]), name, text, remedy))
 
 
 def _document(labels: Labels, names: tuple[str, ...], scores: list[Scores | None]) -> Element:

@@ -4,6 +4,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,44 +19,41 @@ from spica.labels.labelled import Labels
 from spica.labels.problems import Problem
 from spica.labels.table import read_columns
 
-# A reader gets the folder of a data set, or a label file where the layout is one file, and the folder of photos, if
-# that is not the usual one.
-_READERS: MappingProxyType[str, Callable[[Path, Path | None], Annotations]] = MappingProxyType(
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How a data set can lie on the disk.
+
+    `is_there` says whether a folder, or a label file where the layout is one file, has it. `read` gets that, and the
+    folder of photos if that is not the usual one, named `photos`. `write_found` writes what was found for a program in
+    which it is looked at and corrected; None where it would pass for labels.
+    """
+
+    is_there: Callable[[Path], bool]
+    read: Callable[[Path, Path | None], Annotations]
+    write: Callable[[Labels, Path], None]
+    photos: str
+    write_found: Callable[[FoundHeads, Path], None] | None = None
+
+
+_LAYOUTS: MappingProxyType[str, _Layout] = MappingProxyType(
     {
-        "kaggle": kaggle.read,
-        "gwhd": gwhd.read,
-        "coco": coco.read,
-        "yolo": yolo.read,
-        "label-studio": label_studio.read,
-        "cvat": cvat.read,
+        "kaggle": _Layout(kaggle.is_there, kaggle.read, kaggle.write, kaggle.PHOTOS),
+        "gwhd": _Layout(lambda data: bool(gwhd.tables(data)), gwhd.read, gwhd.write, gwhd.PHOTOS),
+        "coco": _Layout(lambda data: bool(coco.files(data)), coco.read, coco.write, coco.PHOTOS),
+        "yolo": _Layout(yolo.is_there, yolo.read, yolo.write, yolo.PHOTOS),
+        "label-studio": _Layout(
+            lambda data: bool(label_studio.files(data)),
+            label_studio.read,
+            label_studio_tasks.write,
+            label_studio.PHOTOS,
+            label_studio_tasks.write_found,
+        ),
+        "cvat": _Layout(lambda data: bool(cvat.files(data)), cvat.read, cvat.write, cvat.PHOTOS, cvat.write_found),
     }
 )
-_WRITERS: MappingProxyType[str, Callable[[Labels, Path], None]] = MappingProxyType(
-    {
-        "kaggle": kaggle.write,
-        "gwhd": gwhd.write,
-        "coco": coco.write,
-        "yolo": yolo.write,
-        "label-studio": label_studio_tasks.write,
-        "cvat": cvat.write,
-    }
-)
-# Programs in which what was found is looked at and corrected; elsewhere it would pass for labels.
-_FOUND_WRITERS: MappingProxyType[str, Callable[[FoundHeads, Path], None]] = MappingProxyType(
-    {"label-studio": label_studio_tasks.write_found, "cvat": cvat.write_found}
-)
-LAYOUTS = tuple(_READERS)
-CORRECTING = tuple(_FOUND_WRITERS)
-_PHOTO_FOLDERS: MappingProxyType[str, str] = MappingProxyType(
-    {
-        "kaggle": kaggle.PHOTOS,
-        "gwhd": gwhd.PHOTOS,
-        "coco": coco.PHOTOS,
-        "yolo": yolo.PHOTOS,
-        "label-studio": label_studio.PHOTOS,
-        "cvat": cvat.PHOTOS,
-    }
-)
+LAYOUTS = tuple(_LAYOUTS)
+CORRECTING = tuple(name for name, layout in _LAYOUTS.items() if layout.write_found is not None)
 
 _EXPECTED = (
     "Kaggle (train.csv), GWHD 2021 (competition_train.csv), COCO (a JSON file), YOLO (images/ and labels/), "
@@ -80,9 +79,7 @@ def find_layout(data: Path) -> str:
 
 def is_photo_folder(folder: Path) -> bool:
     """Return whether the photos of a data set lie in `folder`: train/ beside train.csv, images/ beside other labels."""
-    if folder.name not in _PHOTO_FOLDERS.values():
-        return False
-    return any(_PHOTO_FOLDERS[layout] == folder.name for layout in _layouts(folder.parent))
+    return any(one.photos == folder.name and one.is_there(folder.parent) for one in _LAYOUTS.values())
 
 
 def read_annotations(data: Path, *, photos: Path | None = None, called: Collection[str] = ()) -> Annotations:
@@ -96,7 +93,7 @@ def read_annotations(data: Path, *, photos: Path | None = None, called: Collecti
     """
     if photos is not None and not photos.is_dir():
         raise AnnotationError(f"{photos}: is not a folder, expected the folder of the photos; check the path")
-    return chosen_boxes(_READERS[find_layout(data)](data, photos), called)
+    return chosen_boxes(_LAYOUTS[find_layout(data)].read(data, photos), called)
 
 
 def read_labels(
@@ -123,9 +120,9 @@ def write_labels(labels: Labels, folder: Path, layout: str) -> None:
         OutputError: if the folder is not empty or cannot be written.
         ValueError: if there is no such layout.
     """
-    if layout not in _WRITERS:
+    if layout not in _LAYOUTS:
         raise ValueError(f"layout is {layout!r}, expected one of {', '.join(LAYOUTS)}")
-    _stage(folder, lambda staged: _WRITERS[layout](labels, staged))
+    _stage(folder, lambda staged: _LAYOUTS[layout].write(labels, staged))
 
 
 def write_found(found: FoundHeads, folder: Path, layout: str) -> None:
@@ -135,13 +132,14 @@ def write_found(found: FoundHeads, folder: Path, layout: str) -> None:
         AnnotationError: if an id cannot be a file name, or two images have the same.
         OutputError: if the folder is not empty or cannot be written, or the layout is for labels alone.
     """
-    if layout not in _FOUND_WRITERS:
+    write = _LAYOUTS[layout].write_found if layout in _LAYOUTS else None
+    if write is None:
         programs = " or ".join(CORRECTING)
         raise OutputError(
             f"{folder}: what was found is no label, so it is not written as {layout}; write it for {programs}, correct "
             "it there, and convert the export"
         )
-    _stage(folder, lambda staged: _FOUND_WRITERS[layout](found, staged))
+    _stage(folder, partial(write, found))
 
 
 def _stage(folder: Path, write: Callable[[Path], None]) -> None:
@@ -173,15 +171,7 @@ def _hint(data: Path) -> str:
 
 
 def _layouts(data: Path) -> list[str]:
-    signs = {
-        "kaggle": (data / kaggle.TABLE).is_file(),
-        "gwhd": bool(gwhd.tables(data)),
-        "coco": bool(coco.files(data)),
-        "yolo": (data / yolo.LABELS).is_dir() and (data / yolo.PHOTOS).is_dir(),
-        "label-studio": bool(label_studio.files(data)),
-        "cvat": bool(cvat.files(data)),
-    }
-    return [layout for layout, is_there in signs.items() if is_there]
+    return [name for name, layout in _LAYOUTS.items() if layout.is_there(data)]
 
 
 def _unreadable(folder: Path) -> str:

@@ -36,6 +36,11 @@ class _Reading:
     problems: list[Problem] = field(default_factory=list)
 
 
+def is_there(folder: Path) -> bool:
+    """Return whether a folder has this layout."""
+    return (folder / TABLE).is_file()
+
+
 def read(folder: Path, photos: Path | None = None) -> Annotations:
     """Return the annotations of train.csv, and every photo in train/ without a row as one without heads.
 

@@ -1,7 +1,7 @@
 """Label Studio: tasks in its JSON, full or JSON-MIN, with rectangles in percent; and the photos in images/."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,7 @@ from spica.labels.annotations import (
     Annotations,
     BoxRow,
     Edges,
-    annotations_without_twins,
 )
-from spica.labels.imagetable import Origin, read_origins
 from spica.labels.jsonfile import real_number, short
 from spica.labels.label_studio_export import (
     SAID,
@@ -27,28 +25,14 @@ from spica.labels.label_studio_export import (
     photo_path,
     read_tasks,
 )
-from spica.labels.photofiles import Photos, find_photos, photo_folder
-from spica.labels.photonames import PhotoNames, photo_names_of
-from spica.labels.problems import Place, Problem, error, warning
+from spica.labels.problems import Place, error, warning
+from spica.labels.reading import Reading, begun_with_origins
 
 FILE = "tasks.json"
 PHOTOS = "images"
 
 _RECTANGLES = frozenset({"rectanglelabels", "rectangle"})
 _LEFT_OUT = "it is left out"
-
-
-@dataclass(slots=True)
-class _Reading:
-    """What was read so far."""
-
-    photos: Photos
-    names: PhotoNames
-    origins: Mapping[str, Origin]
-    images: dict[str, AnnotatedImage] = field(default_factory=dict)
-    rows: list[BoxRow] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    passed_over: set[str] = field(default_factory=set)
 
 
 def files(data: Path) -> tuple[Path, ...]:
@@ -70,20 +54,19 @@ def read(data: Path, photos: Path | None = None) -> Annotations:
     found = files(data)
     if not found:
         raise AnnotationError(f"{data}: no JSON file holds tasks of Label Studio; expected {FILE}")
-    shown = find_photos(photo_folder(data, PHOTOS, photos))
-    origins, problems = read_origins(data if data.is_dir() else data.parent)
-    reading = _Reading(shown, photo_names_of(shown), origins, problems=list(problems))
+    reading, passed_over = begun_with_origins(data, PHOTOS, photos), set[str]()
     for file in found:
         tasks, broken = read_tasks(file)
         reading.problems.extend(broken)
         for task in tasks:
-            _read_task(reading, task)
-    _report_unlisted(reading)
-    return annotations_without_twins(shown, reading.images.values(), reading.rows, reading.problems)
+            _read_task(reading, task, passed_over)
+    text, remedy = "no task shows the photo, so it is not used", "import it into Label Studio, and label it"
+    reading.report_unlisted(text, remedy, told=passed_over)
+    return reading.annotations()
 
 
-def _read_task(reading: _Reading, task: Task) -> None:
-    """Add the photo of a task and the boxes of its newest annotation, or say why not."""
+def _read_task(reading: Reading, task: Task, passed_over: set[str]) -> None:
+    """Add the photo of a task and the boxes of its newest annotation, or say why not, and that it is passed over."""
     try:
         name = reading.names.id_of(photo_path(task.data))
     except ValueError as broken:
@@ -91,7 +74,7 @@ def _read_task(reading: _Reading, task: Task) -> None:
         return
     chosen = _chosen(reading, task, name)
     if chosen is None:
-        reading.passed_over.add(name)
+        passed_over.add(name)
         return
     if name in reading.images:
         text = f"the photo stands in {reading.images[name].place}, too"
@@ -104,7 +87,7 @@ def _read_task(reading: _Reading, task: Task) -> None:
         _read_region(reading, name, replace(task.place, box=position), region, beside)
 
 
-def _chosen(reading: _Reading, task: Task, name: str) -> Submitted | None:
+def _chosen(reading: Reading, task: Task, name: str) -> Submitted | None:
     """Return the newest annotation that was not skipped, and list the others; None if there is none."""
     done = [one for one in task.annotations if not one.skipped]
     if not done:
@@ -121,7 +104,7 @@ def _chosen(reading: _Reading, task: Task, name: str) -> Submitted | None:
     return newest
 
 
-def _image(reading: _Reading, task: Task, name: str, chosen: Submitted) -> AnnotatedImage:
+def _image(reading: Reading, task: Task, name: str, chosen: Submitted) -> AnnotatedImage:
     """Return the photo of a task, of the size that its regions tell."""
     sizes = [region.size for region in chosen.regions if region.kind in _RECTANGLES]
     size = sizes[0] if sizes else (None, None)
@@ -131,7 +114,7 @@ def _image(reading: _Reading, task: Task, name: str, chosen: Submitted) -> Annot
     return AnnotatedImage(name, reading.photos.path(name), task.place, *size, str(source), str(session))
 
 
-def _read_region(reading: _Reading, name: str, place: Place, region: Region, beside: Mapping[str, str]) -> None:
+def _read_region(reading: Reading, name: str, place: Place, region: Region, beside: Mapping[str, str]) -> None:
     """Add the box of a region, or what is wrong with it; what has no place on the photo is passed over.
 
     `beside` are labels that stand apart from their rectangle, by its key.
@@ -166,10 +149,3 @@ def _edges(value: Mapping[str, Any]) -> Edges:
     x, y, width, height = (real_number(value[key]) for key in ("x", "y", "width", "height"))
     (left, right), (top, bottom) = sorted((x, x + width)), sorted((y, y + height))
     return left / 100, top / 100, right / 100, bottom / 100
-
-
-def _report_unlisted(reading: _Reading) -> None:
-    for name, paths in reading.photos.by_id.items():
-        if name not in reading.images and name not in reading.passed_over:
-            text, remedy = "no task shows the photo, so it is not used", "import it into Label Studio, and label it"
-            reading.problems.append(warning("no labels", Place(paths[0]), name, text, remedy))

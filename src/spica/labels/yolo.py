@@ -34,6 +34,11 @@ class _Reading:
     problems: list[Problem] = field(default_factory=list)
 
 
+def is_there(folder: Path) -> bool:
+    """Return whether a folder has this layout."""
+    return (folder / LABELS).is_dir() and (folder / PHOTOS).is_dir()
+
+
 def read(folder: Path, photos: Path | None = None) -> Annotations:
     """Return the annotations of labels/; boxes are relative, since only the photo tells its size.
 

@@ -3,6 +3,8 @@
 The limits lie outside what 1,000 photos of the Global Wheat Head Dataset show, see docs/prediction.md.
 """
 
+from collections.abc import Collection
+
 import numpy as np
 
 from spica.boxes import area
@@ -29,6 +31,11 @@ _LEAST_SHARPNESS = 0.14
 _MOST_BARE, _MOST_BLUISH = 0.8, 0.12
 # With hardly a head on the photo, less is needed to doubt that it shows wheat.
 _FEW_HEADS, _RATHER_BARE, _RATHER_BLUISH = 4, 0.3, 0.03
+
+
+def knows_size(raised: Collection[str]) -> bool:
+    """Return whether a photo with these flags has heads of a size that the detector knows."""
+    return not {SMALL_HEADS, LARGE_HEADS}.intersection(raised)
 
 
 def flags(photo: Image, found: Detections, card: Card | None, scale: float | None = None) -> tuple[str, ...]:

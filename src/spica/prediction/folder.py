@@ -13,7 +13,7 @@ from pathlib import Path
 import spica
 from spica.detections import Detect
 from spica.errors import OutputError, SpicaError, SubmissionError
-from spica.images import make_folder, name_photos, read_photo, resized, write_atomically
+from spica.images import ASPECT_SIDE, make_folder, name_photos, read_photo, resized, write_atomically
 from spica.labels.photoids import photo_ids
 from spica.prediction.card import Card
 from spica.prediction.flags import flags
@@ -30,7 +30,7 @@ from spica.prediction.results import (
     picture_name,
     write_tables,
 )
-from spica.prediction.runtime import Facts
+from spica.prediction.runtime import Detector, Facts
 from spica.prediction.submission import write_submission
 
 MANIFEST = "manifest.json"
@@ -38,7 +38,6 @@ RESULT_NAMES = (COUNTS, DETECTIONS, ERRORS, MANIFEST, PICTURES)
 _LIBRARIES = ("numpy", "pillow", "simplejpeg")  # their versions can change a result
 _SHOWN = 3  # names in a message
 _DRAWN_SIDES = 2  # a picture has at least twice the pixels that the network looks at, if the photo does
-_LOOK = 640  # side for flags, where no card says at which size the network looks at photos
 _PUBLISHED_EVERY, _PUBLISHED_PART = 10.0, 0.05  # seconds, and most of the time, spent on tables that a kill leaves
 
 
@@ -94,6 +93,19 @@ class Order:
             **self.facts,
             "versions": versions,
         }
+
+
+def order_for(detector: Detector, paths: Sequence[Path], out: Path, score: float | None = None) -> Order:
+    """Return the order to look at photos with a detector; by default from the score on that its card recommends."""
+    return Order(
+        paths,
+        out,
+        detector.card.threshold if score is None else score,
+        model=detector.name,
+        facts=detector.facts,
+        card=detector.card,
+        workers=detector.workers,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +199,7 @@ def _detected(detect: Detect, order: Order, photo: tuple[Path, Sight | None, Out
     try:
         sight, found = seen(detect, path, sight, order.known, order.looks)
         counted = found.above(order.score)
-        part = sight.middle if order.side else resized(sight.middle, _LOOK)
+        part = sight.middle if order.side else resized(sight.middle, ASPECT_SIDE)
         raised = flags(part, counted, order.card, order.side / sight.tile)
     except SpicaError as error:
         return Outcome(outcome.name, error=_one_line(error))

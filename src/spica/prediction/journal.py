@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from spica.boxes import Boxes, no_boxes
 from spica.detections import Detections
 from spica.errors import OutputError
 from spica.images import make_folder, write_atomically
@@ -33,6 +34,11 @@ class Outcome:
     found: Detections | None = None
     flags: tuple[str, ...] = ()
     error: str = ""
+
+    @property
+    def boxes(self) -> Boxes:
+        """The boxes that were found, none if the photo failed."""
+        return no_boxes() if self.found is None else self.found.boxes
 
 
 def is_unfinished(out: Path) -> bool:

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from spica.boxes import Boxes, no_boxes
 from spica.counting.counts import Count, Part
 from spica.counting.ground import Sampled
 from spica.counting.tables import PLOT_COLUMNS
-from spica.prediction.flags import LARGE_HEADS, SMALL_HEADS
+from spica.prediction.flags import knows_size
 from spica.prediction.journal import Outcome
 from spica.rasters.layers import write_layer
 from spica.rasters.plots import Plot, heads_in, seen_part
@@ -30,16 +29,16 @@ def whole_part(raster: Raster, photo: Outcome, gsd: float = 0.0) -> Part:
         area: float | None = pixels * raster.coordinates.pixel_area()
     else:
         area = pixels * Sampled(gsd).area(1, 1) if gsd else None
-    return Part("", photo.name, len(boxes_of(photo)), area, photo.flags, _known(photo))
+    return Part("", photo.name, len(photo.boxes), area, photo.flags, knows_size(photo.flags))
 
 
 def plot_parts(plots: tuple[Plot, ...], raster: Raster, photo: Outcome) -> list[Part]:
     """Return what was found in each plot: the heads whose centre it holds, and the area of its pixels."""
     if raster.coordinates is None or not plots:
         return []
-    found = heads_in(plots, boxes_of(photo), raster.coordinates).tolist()
+    found = heads_in(plots, photo.boxes, raster.coordinates).tolist()
     return [
-        Part(plot.name, photo.name, heads, plot.inside, (*photo.flags, *plot.flags), _known(photo))
+        Part(plot.name, photo.name, heads, plot.inside, (*photo.flags, *plot.flags), knows_size(photo.flags))
         for plot, heads in zip(plots, found, strict=True)
     ]
 
@@ -66,12 +65,3 @@ def _value(one: Count, name: str) -> str | float:
         return one.plot if name == "plot" else " ".join(one.flags)
     value = one.area if name == "area_m2" else getattr(one, name)
     return float("nan") if value is None else round(value, _DIGITS.get(name, 1))
-
-
-def boxes_of(photo: Outcome) -> Boxes:
-    """Return the boxes of the heads that were found on a raster."""
-    return no_boxes() if photo.found is None else photo.found.boxes
-
-
-def _known(photo: Outcome) -> bool:
-    return not {SMALL_HEADS, LARGE_HEADS}.intersection(photo.flags)

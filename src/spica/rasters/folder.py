@@ -12,6 +12,7 @@ import numpy as np
 from spica.boxes import no_boxes
 from spica.detections import Detect, Detections
 from spica.errors import ImageError
+from spica.images import ASPECT_SIDE
 from spica.prediction.flags import CAP, flags
 from spica.prediction.folder import Order, Summary, open_journal, write_manifest
 from spica.prediction.journal import Journal, Outcome
@@ -26,7 +27,6 @@ from spica.rasters.raster import Raster, Window, opened
 LARGEST_GSD = 5.0  # mm: a head of 25 mm is then five pixels wide, of which nothing can be told
 _NOTHING = "no pixels"  # in the journal: a window in which there is nothing to look at
 _DIGITS = 6  # of a ground sampling distance in mm
-_LOOK = 640  # side for flags, where no card says at which size the network looks at photos
 
 
 def predict_raster(
@@ -124,7 +124,7 @@ def _detected(detect: Detect, order: Order, window: Window) -> Outcome:
         return Outcome(name, error=_NOTHING)
     found = _with_pixels(detect(window.pixels), window)
     longer = max(tile.width, tile.height)
-    raised = flags(window.pixels, found.above(order.score), order.card, (order.side or _LOOK) / longer)
+    raised = flags(window.pixels, found.above(order.score), order.card, (order.side or ASPECT_SIDE) / longer)
     return Outcome(name, tile.width, tile.height, found, raised)
 
 

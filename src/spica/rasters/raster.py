@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +121,11 @@ def is_raster(path: Path) -> bool:
             return bool(_GEO_TAGS & set(image.tag_v2)) or image.size[0] * image.size[1] > MOST_PIXELS
     except Exception:  # Pillow raises many classes on a file that is broken
         return False
+
+
+def only_raster(paths: Sequence[Path]) -> Path | None:
+    """Return the raster, if that is all there is to look at."""
+    return paths[0] if len(paths) == 1 and is_raster(paths[0]) else None
 
 
 @contextmanager

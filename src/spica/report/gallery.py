@@ -36,20 +36,25 @@ def _figure(place: int, one: Picture) -> Markup:
         element("br"),
         f"{image.heads} heads labelled, {image.found} found: {found}",
     )
-    return element("figure", _drawing(one, f"Photo {image.id}: {found}"), caption)
-
-
-def _drawing(one: Picture, title: str) -> Markup:
-    """Return the photo with its boxes as SVG: their lines stay sharp however large it is shown."""
-    if not one.address:
-        return element("p", "This photo could not be read.", class_="unread")
     layers = [
         *frames(one.missed, "missed", MISS),
         *frames(one.hits, "hit", HIT),
         *frames(one.false, "false", FALSE),
     ]
-    photo = element("image", href=one.address, width=one.width, height=one.height)
-    view = f"0 0 {one.width} {one.height}"
+    drawn = drawing(one.address, (one.width, one.height), layers, f"Photo {image.id}: {found}")
+    return element("figure", drawn, caption)
+
+
+def drawing(address: str, size: tuple[int, int], layers: Sequence[Markup], title: str) -> Markup:
+    """Return a photo of that (width, height) with boxes as SVG, whose lines stay sharp however large it is shown.
+
+    Without an address it says that the photo could not be read.
+    """
+    if not address:
+        return element("p", "This photo could not be read.", class_="unread")
+    width, height = size
+    photo = element("image", href=address, width=width, height=height)
+    view = f"0 0 {width} {height}"
     return element("svg", element("title", title), photo, *layers, viewBox=view, role="img", class_="photo")
 
 

@@ -12,13 +12,12 @@ from PIL import Image as Pillow
 from spica.detections import Detections
 from spica.errors import ImageError
 from spica.image import Image
-from spica.images import aspect_of, read_resized
+from spica.images import ASPECT_SIDE, aspect_of, read_resized
 from spica.labels.labelled import LabelledImage
 from spica.scoring.evaluation import WorstImage
 from spica.scoring.pairing import paired_heads
 from spica.scoring.predictions import Found, aligned
 
-_LOOK = 640  # side at which sharpness is measured: that at which the shipped network looks at photos
 _PICTURE = 640  # side of a picture: two of them beside each other fill a screen
 _QUALITY = 65  # of a picture as JPEG, which then has 50 to 110 kB
 
@@ -54,7 +53,7 @@ def worst_pictures(
 
 def _sharpness(image: LabelledImage) -> float:
     try:
-        return aspect_of(read_resized(image.path, _LOOK).pixels).sharpness
+        return aspect_of(read_resized(image.path, ASPECT_SIDE).pixels).sharpness
     except ImageError:
         return float("nan")
 

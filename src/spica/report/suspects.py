@@ -9,7 +9,7 @@ from spica.detections import Detections
 from spica.drawing import HIT, MISS
 from spica.labels.problems import Place
 from spica.report.crops import Crop, WholePhoto, crops, whole_photos
-from spica.report.gallery import frames, key
+from spica.report.gallery import drawing, frames, key
 from spica.report.markup import Markup, element, joined
 from spica.report.page import document
 from spica.report.sections import section
@@ -122,7 +122,7 @@ def _picture(one: Crop) -> Markup:
         *frames(one.found, "hit", _FOUND),
         *frames(one.labels, "missed", _LABEL),
     ]
-    return _drawing(one.address, (one.side, one.side), layers, f"{one.suspect.kind} on {one.suspect.image.id}")
+    return drawing(one.address, (one.side, one.side), layers, f"{one.suspect.kind} on {one.suspect.image.id}")
 
 
 def _photos(photos: Sequence[WholePhoto]) -> Markup:
@@ -147,13 +147,4 @@ def _whole(place: int, one: WholePhoto) -> Markup:
         f"{worth.low} boxes, {worth.low - worth.high} of them doubtful; doubt {worth.doubt:.2f}",
     )
     layers = [*frames(one.sure, "hit", _FOUND), *frames(one.doubtful, "missed", MISS)]
-    return element("figure", _drawing(one.address, (one.width, one.height), layers, f"Photo {worth.image}"), caption)
-
-
-def _drawing(address: str, size: tuple[int, int], layers: Sequence[Markup], title: str) -> Markup:
-    if not address:
-        return element("p", "This photo could not be read.", class_="unread")
-    width, height = size
-    photo = element("image", href=address, width=width, height=height)
-    view = f"0 0 {width} {height}"
-    return element("svg", element("title", title), photo, *layers, viewBox=view, role="img", class_="photo")
+    return element("figure", drawing(one.address, (one.width, one.height), layers, f"Photo {worth.image}"), caption)

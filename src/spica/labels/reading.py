@@ -1,0 +1,51 @@
+"""What was read so far of files that list photos by name: the state that COCO, CVAT and Label Studio have in common."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from spica.labels.annotations import AnnotatedImage, Annotations, BoxRow, annotations_without_twins
+from spica.labels.imagetable import Origin, read_origins
+from spica.labels.photofiles import Photos, find_photos, photo_folder
+from spica.labels.photonames import PhotoNames, photo_names_of
+from spica.labels.problems import Place, Problem, warning
+
+
+@dataclass(slots=True)
+class Reading:
+    """The photos that there are, and the images, boxes and problems that files have told of them so far."""
+
+    photos: Photos
+    names: PhotoNames
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    images: dict[str, AnnotatedImage] = field(default_factory=dict)
+    rows: list[BoxRow] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def report_unlisted(self, text: str, remedy: str, *, told: Collection[str] = ()) -> None:
+        """Warn of each photo that no file lists, but of those that were `told` of already."""
+        for name, paths in self.photos.by_id.items():
+            if name not in self.images and name not in told:
+                self.problems.append(warning("no labels", Place(paths[0]), name, text, remedy))
+
+    def annotations(self) -> Annotations:
+        """Return what was read."""
+        return annotations_without_twins(self.photos, self.images.values(), self.rows, self.problems)
+
+
+def begun(data: Path, usual: str, photos: Path | None) -> Reading:
+    """Return a reading of a folder, or a file, with the photos in `photos`, else in its folder `usual`, else beside."""
+    shown = find_photos(photo_folder(data, usual, photos))
+    return Reading(shown, photo_names_of(shown))
+
+
+def begun_with_origins(data: Path, usual: str, photos: Path | None) -> Reading:
+    """Return a reading as `begun`, with source and session of the photos from images.csv, if it is there.
+
+    Raises:
+        AnnotationError: if images.csv lacks a column.
+    """
+    reading = begun(data, usual, photos)
+    reading.origins, problems = read_origins(data if data.is_dir() else data.parent)
+    reading.problems.extend(problems)
+    return reading
