@@ -28,7 +28,10 @@ def main() -> None:
     torch.set_num_threads(1)
     random = np.random.default_rng(0)
     rendered = [render_field(seed) for seed in range(4)]
-    samples = [Sample(photo_tensor(photo), torch.from_numpy(boxes)) for photo, boxes in rendered]
+    samples = [
+        Sample(photo_tensor(photo), torch.from_numpy(boxes), torch.ones(len(boxes), dtype=torch.bool))
+        for photo, boxes in rendered
+    ]
 
     def ours(settings: SampleSettings) -> Make:
         return lambda number: make_sample(

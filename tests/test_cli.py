@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 import pytest
@@ -693,11 +693,20 @@ class Now:
     note: str = ""
 
 
+Data: TypeAlias = tuple[Path, ...]
+
+
 def test_train_hands_over_its_arguments_and_tells_how_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[object] = []
 
     def train(
-        recipe: Path, data: Path, out: Path, *, resume: bool, settings: list[str], tell: Callable[[Now], None]
+        recipe: Path,
+        data: tuple[Path, ...],
+        out: Path,
+        *,
+        resume: bool,
+        settings: list[str],
+        tell: Callable[[Now], None],
     ) -> dict[str, object]:
         given.extend([recipe, data, out, resume, settings])
         tell(Now())
@@ -705,10 +714,10 @@ def test_train_hands_over_its_arguments_and_tells_how_it_goes(monkeypatch: pytes
         return {}
 
     put_module(monkeypatch, "spica.training.run", train=train)
-    options = ("--data", "d", "--out", "o", "--resume", "--set", "a=1", "--set", "b=2")
+    options = ("--data", "d", "--also", "p", "--also", "q", "--out", "o", "--resume", "--set", "a=1", "--set", "b=2")
     result = run("train", "r.toml", *options)
     assert result.exit_code == 0, result.stderr
-    assert given == [Path("r.toml"), Path("d"), Path("o"), True, ["a=1", "b=2"]]
+    assert given == [Path("r.toml"), (Path("d"), Path("p"), Path("q")), Path("o"), True, ["a=1", "b=2"]]
     assert result.stderr == "step 7, 1.5 min: boxes 0.250; 5.5 samples/s\nstep 7: score 0.5\n"
     assert result.stdout == "written to o\n"
     monkeypatch.setenv("RANK", "1")  # as torchrun sets it in the second process
@@ -724,9 +733,15 @@ def test_train_with_folds_shows_a_row_for_each_source(monkeypatch: pytest.Monkey
         ap50: float | None
 
     def train_folds(
-        recipe: Path, data: Path, out: Path, *, resume: bool, settings: list[str], tell: Callable[[str], object]
+        recipe: Path,
+        data: tuple[Path, ...],
+        out: Path,
+        *,
+        resume: bool,
+        settings: list[str],
+        tell: Callable[[str], object],
     ) -> list[Row]:
-        assert (recipe, data, out, resume, settings) == (Path("r.toml"), Path("d"), Path("o"), False, [])
+        assert (recipe, data, out, resume, settings) == (Path("r.toml"), (Path("d"),), Path("o"), False, [])
         assert callable(tell("east"))
         return [Row("east", 0.5, None), Row("west", 0.25, 0.75)]
 

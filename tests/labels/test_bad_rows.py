@@ -236,7 +236,7 @@ BAD_COCO = [
     pytest.param({"image_id": 1, "bbox": [10**400, 2, 30, 40]}, "bbox", "expected bbox", id="a giant"),
     pytest.param({"image_id": 1, "bbox": None}, "bbox", "expected bbox", id="null"),
     pytest.param({"image_id": 1, "bbox": [float("nan"), 2, 30, 40]}, "nan", "not a number", id="nan"),
-    pytest.param({"image_id": 1, "bbox": [1, 2, 30, 40], "iscrowd": 1}, "crowd", "iscrowd", id="crowd"),
+    pytest.param({"image_id": 1, "bbox": [1, 2, 0, 40], "iscrowd": 1}, "no area", "width x height", id="thin crowd"),
 ]
 
 

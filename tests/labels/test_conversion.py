@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spica.boxes import no_boxes
 from spica.errors import AnnotationError, OutputError, SpicaError
 from spica.labels.folder import LAYOUTS, find_layout, read_labels, write_labels
 from spica.labels.labelled import LabelledImage, Labels
@@ -236,3 +237,26 @@ def test_a_folder_below_a_file_is_an_error_of_the_user(tmp_path: Path, two_image
 def test_an_unknown_layout_is_misuse(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected one of kaggle, gwhd, coco, yolo, label-studio, cvat"):
         write_labels((), tmp_path / "out", "voc")
+
+
+def test_boxes_to_be_ignored_are_crowds_of_coco_and_no_other_layout_has_them(
+    tmp_path: Path, put_photo: PutPhoto
+) -> None:
+    heads, doubtful = np.array([[1, 2, 21, 22]], dtype=np.float32), np.array([[0, 0, 60, 60]], dtype=np.float32)
+    image = LabelledImage("a", put_photo(tmp_path / "a.jpg", 64, 64), 64, 64, heads, ignored=doubtful)
+    write_labels((image,), tmp_path / "coco", "coco")
+    (again,), problems = read_labels(tmp_path / "coco")
+    assert problems == []  # large as it is: a crowd is not one head
+    assert (again.boxes.tolist(), again.ignored.tolist()) == (heads.tolist(), doubtful.tolist())
+    crowds = [entry["iscrowd"] for entry in json.loads((tmp_path / "coco/annotations.json").read_text())["annotations"]]
+    assert crowds == [0, 1]
+    for layout in set(LAYOUTS) - {"coco"}:
+        with pytest.raises(AnnotationError, match="1 boxes are to be ignored"):
+            write_labels((image,), tmp_path / layout, layout)
+
+
+def test_a_photo_with_nothing_but_what_is_to_be_ignored_is_kept(tmp_path: Path, put_photo: PutPhoto) -> None:
+    ignored = np.array([[5, 5, 30, 30]], dtype=np.float32)
+    image = LabelledImage("a", put_photo(tmp_path / "a.jpg", 64, 64), 64, 64, no_boxes(), ignored=ignored)
+    write_labels((image,), tmp_path / "coco", "coco")
+    assert [(one.heads, len(one.ignored)) for one in read_labels(tmp_path / "coco")[0]] == [(0, 1)]

@@ -1,5 +1,7 @@
 """Augmentation: boxes follow their heads, and a sample is a pure function of its generator."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +19,11 @@ def painted(boxes: list[list[int]], size: tuple[int, int] = (96, 128)) -> Sample
     photo = torch.zeros(3, *size, dtype=torch.uint8)
     for left, top, right, bottom in boxes:
         photo[:, top:bottom, left:right] = 255
-    return Sample(photo, torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4))
+    return all_heads(photo, torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4))
+
+
+def all_heads(photo: torch.Tensor, boxes: torch.Tensor) -> Sample:
+    return Sample(photo, boxes, torch.ones(len(boxes), dtype=torch.bool))
 
 
 def seen(photo: torch.Tensor) -> list[int]:
@@ -59,10 +65,25 @@ def test_mixup_shows_both_photos_half_and_keeps_all_boxes() -> None:
     assert [int(both.photo[0, 0, column]) for column in (2, 7, 12, 20)] == [127, 255, 127, 0]
 
 
+def test_what_is_to_be_ignored_stays_so_wherever_it_goes() -> None:
+    heads = [[left, top, left + 10, top + 10] for left in range(0, 128, 20) for top in range(0, 96, 20)]
+    first = painted(heads)
+    doubtful = replace(first, heads=first.boxes[:, 0] < 60)
+    chosen = SampleSettings(side=64, mosaic=1.0, mixup=1.0)
+    for seed in range(8):
+        sample = make_sample(doubtful, lambda: doubtful, chosen, 128, np.random.default_rng(seed))
+        assert len(sample.heads) == len(sample.boxes)
+        assert 0 < sample.heads.sum() < len(sample.heads)
+    whole = turned(crop(doubtful, (96, 128), 1.0, np.random.default_rng(0)), PLAIN, np.random.default_rng(3))
+    widths = whole.boxes[:, 2] - whole.boxes[:, 0]
+    assert torch.equal(whole.heads, doubtful.heads)
+    assert set(widths.tolist()) == {8.0, 10.0}  # those at the lower and the right border are cut
+
+
 def test_colours_change_and_boxes_do_not() -> None:
     random = np.random.default_rng(0)
     photo = torch.from_numpy(random.integers(0, 256, (3, 64, 64), dtype=np.uint8))
-    sample = Sample(photo, torch.tensor([[1.0, 2.0, 30.0, 40.0]]))
+    sample = all_heads(photo, torch.tensor([[1.0, 2.0, 30.0, 40.0]]))
     strong = SampleSettings(side=64, hue=0.1, blur=1.0, jpeg=1.0)
     changed = coloured(sample, strong, random)
     assert changed.photo.dtype == torch.uint8
@@ -72,7 +93,7 @@ def test_colours_change_and_boxes_do_not() -> None:
 
 def test_without_changes_of_colour_the_pixels_stay() -> None:
     photo = torch.arange(3 * 64 * 64).remainder(256).to(torch.uint8).reshape(3, 64, 64)
-    assert torch.equal(coloured(Sample(photo, torch.zeros(0, 4)), PLAIN, np.random.default_rng(0)).photo, photo)
+    assert torch.equal(coloured(all_heads(photo, torch.zeros(0, 4)), PLAIN, np.random.default_rng(0)).photo, photo)
 
 
 @pytest.mark.parametrize("mix", [{}, {"mosaic": 1.0}, {"mixup": 1.0}, {"mosaic": 1.0, "mixup": 1.0}])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from spica.errors import RecipeError, TrainingError, WeightsError
+from spica.errors import AnnotationError, RecipeError, TrainingError, WeightsError
 from spica.images import read_image
+from spica.labels.folder import write_labels
+from spica.labels.labelled import Labels
 from spica.labels.parts import PARTS_TABLE, read_parts
 from spica.model.checkpoint import load_detect
 from spica.training.run import Progress, train
@@ -55,6 +58,28 @@ def test_a_run_writes_everything_that_it_promises(tiny_recipe: Path, painted_fol
     ]
     card = load_detect(tmp_path / "run").card
     assert card.trained_on == "6 photos of north"
+
+
+def test_more_labels_are_all_trained_on(
+    tiny_recipe: Path, painted_folder: Path, painted_labels: Labels, tmp_path: Path
+) -> None:
+    renamed = tuple(replace(image, id=f"more-{image.id}", source="south") for image in painted_labels[:3])
+    ignoring = replace(renamed[0], boxes=renamed[0].boxes[:0], ignored=renamed[0].boxes)
+    write_labels((ignoring, *renamed[1:]), tmp_path / "more", "coco")
+    judged = train(tiny_recipe, (painted_folder, tmp_path / "more"), tmp_path / "run")
+    assert (judged["validation"].overall.images, judged["held_out"].overall.images) == (2, 4)
+    parts = read_parts(tmp_path / "run" / "parts.csv")
+    assert [parts[image.id] for image in renamed] == ["train"] * 3
+    assert list(parts.values()).count("train") == 6 + 3
+
+
+def test_the_same_photo_in_two_data_sets_is_refused(
+    tiny_recipe: Path, painted_folder: Path, painted_labels: Labels, tmp_path: Path
+) -> None:
+    write_labels(painted_labels[:1], tmp_path / "more", "coco")
+    with pytest.raises(AnnotationError, match="two images have the id"):
+        train(tiny_recipe, (painted_folder, tmp_path / "more"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_is_the_same_twice_and_another_with_another_seed(

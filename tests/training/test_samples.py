@@ -1,7 +1,9 @@
 """Batches: every photo once an epoch, shared out among processes, from any step on."""
 
+from dataclasses import replace
 from itertools import islice
 
+import numpy as np
 import torch
 
 from spica.labels.labelled import Labels
@@ -49,3 +51,15 @@ def test_photos_without_heads_are_samples_without_boxes(painted_labels: Labels) 
     samples = Samples(PhotoCache(painted_labels, 1e9), SETTINGS, 96, seed=2)
     sample, name = samples[0, 11]
     assert (name, tuple(sample.boxes.shape)) == ("photo11", (0, 4))
+
+
+def test_boxes_to_be_ignored_reach_the_targets_as_such(painted_labels: Labels) -> None:
+    image = painted_labels[0]
+    whole = np.array([[0, 0, image.width, image.height]], dtype=np.float32)
+    labels = (replace(image, ignored=whole),)
+    samples = Samples(PhotoCache(labels, 1e9), SETTINGS, 96, seed=2)
+    batch = next(batches(samples, BatchOrder(1, 1, seed=2), 0))
+    one = batch.targets(torch.device("cpu"))[0]
+    assert one["labels"].tolist() == [1] * (len(batch.boxes[0]) - 1) + [-1]
+    assert len(one["labels"]) > 1
+    assert torch.equal(one["boxes"][-1], batch.boxes[0][~batch.heads[0]][0])

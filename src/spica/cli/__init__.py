@@ -10,6 +10,7 @@ from spica.cli.data import data
 from spica.cli.detecting import export, predict
 from spica.cli.evaluating import evaluate
 from spica.cli.learning import backbones, train
+from spica.cli.pseudolabelling import pseudo_label
 from spica.cli.suspecting import suspects
 from spica.cli.terminal import OneLineErrors
 
@@ -19,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # a traceback with every array in it cannot be read
     rich_markup_mode=None,
 )
-for _command in (predict, count, evaluate, train, export, backbones):
+for _command in (predict, count, evaluate, train, pseudo_label, export, backbones):
     app.command()(_command)
 data.command()(suspects)
 app.add_typer(data, name="data")

@@ -23,6 +23,10 @@ def train(
     *,
     data: Annotated[Path, typer.Option(help="Folder of labelled photos: Kaggle, GWHD 2021, COCO or YOLO layout.")],
     out: Annotated[Path, typer.Option(help="Folder of the run: recipe, metrics, checkpoints, weights.")],
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(help="More labels to train on, never held out: pseudo-labels, rendered fields; may be repeated."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in the folder.")] = False,
     settings: Annotated[
         list[str] | None,
@@ -36,16 +40,17 @@ def train(
     """Train a detector by a recipe."""
     with needing_torch("this command"):
         if folds is not None:
-            _train_folds(recipe, data, out, resume=resume, settings=settings or [])
+            _train_folds(recipe, (data, *(also or ())), out, resume=resume, settings=settings or [])
         else:
-            _train(recipe, data, out, resume=resume, settings=settings or [])
+            _train(recipe, (data, *(also or ())), out, resume=resume, settings=settings or [])
 
 
-def _train(recipe: Path, data: Path, out: Path, *, resume: bool, settings: list[str]) -> None:
+def _train(recipe: Path, data: "Sequence[Path]", out: Path, *, resume: bool, settings: list[str]) -> None:
     from spica.training.run import train
 
     with progress() as bar:
-        evaluations = train(recipe, data, out, resume=resume, settings=settings, tell=_teller(bar, "training"))
+        told = _teller(bar, "training")
+        evaluations = train(recipe, data, out, resume=resume, settings=settings, tell=told)
     for name, evaluation in evaluations.items():
         typer.echo(f"\n{name}:")
         show(evaluation)
@@ -53,11 +58,12 @@ def _train(recipe: Path, data: Path, out: Path, *, resume: bool, settings: list[
         typer.echo(f"written to {out}")
 
 
-def _train_folds(recipe: Path, data: Path, out: Path, *, resume: bool, settings: list[str]) -> None:
+def _train_folds(recipe: Path, data: "Sequence[Path]", out: Path, *, resume: bool, settings: list[str]) -> None:
     from spica.training.folds import FOLDS_TABLE, train_folds
 
     with progress() as bar:
-        rows = train_folds(recipe, data, out, resume=resume, settings=settings, tell=partial(_teller, bar))
+        tell = partial(_teller, bar)
+        rows = train_folds(recipe, data, out, resume=resume, settings=settings, tell=tell)
     _show_table([asdict(row) for row in rows])
     typer.echo(f"written to {out / FOLDS_TABLE}")
 

@@ -32,7 +32,8 @@ class BoxRow:
     """A box as read: left, top, right, bottom, possibly senseless (negative size, not finite, far outside).
 
     The edges are pixels, or, where `relative`, fractions of the photo's width and height. `label` is what the file
-    calls the thing in the box, "" where it has one kind of thing alone.
+    calls the thing in the box, "" where it has one kind of thing alone. A box that is `ignored` holds something that
+    nobody is sure of, or many heads at once.
     """
 
     image: str
@@ -40,6 +41,7 @@ class BoxRow:
     place: Place
     relative: bool = False
     label: str = ""
+    ignored: bool = False
 
 
 @dataclass(frozen=True, slots=True)

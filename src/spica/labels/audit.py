@@ -8,7 +8,7 @@ from pathlib import Path
 from spica.errors import ImageError
 from spica.images import image_size, read_image
 from spica.labels.annotations import AnnotatedImage, Annotations, BoxRow
-from spica.labels.boxaudit import sound_boxes
+from spica.labels.boxaudit import sound_boxes, sound_regions
 from spica.labels.labelled import LabelledImage, Labels
 from spica.labels.problems import Problem, error
 
@@ -30,12 +30,14 @@ def labels_from(annotations: Annotations, *, deep: bool = False) -> tuple[Labels
         if isinstance(size, Problem):
             problems.append(_with_count(size, len(rows[image.id])))
             continue
-        boxes, flaws = sound_boxes(image.id, size, rows[image.id])
-        problems.extend(flaws)
-        if len(boxes) == 0 and (rows[image.id] or image.id in blamed):
+        heads = [row for row in rows[image.id] if not row.ignored]
+        boxes, flaws = sound_boxes(image.id, size, heads)
+        ignored, broken = sound_regions(image.id, size, [row for row in rows[image.id] if row.ignored])
+        problems.extend([*flaws, *broken])
+        if len(boxes) == 0 and (heads or image.id in blamed):
             problems.append(_doubtful(image))
         else:
-            labels.append(LabelledImage(image.id, image.path, *size, boxes, image.source, image.session))
+            labels.append(LabelledImage(image.id, image.path, *size, boxes, image.source, image.session, ignored))
     return tuple(labels), problems
 
 

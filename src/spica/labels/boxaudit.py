@@ -1,6 +1,6 @@
 """The audit of the boxes of one photo: what is no box, what cannot be a head, what deserves a look."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -52,17 +52,32 @@ def sound_boxes(image: str, size: tuple[int, int], rows: Sequence[BoxRow]) -> tu
     if not rows:
         return no_boxes(), []
     edges = _pixels(rows, size)
-    sound = np.ones(len(rows), dtype=np.bool_)
-    problems: list[Problem] = []
-    for flaw in _flaws(edges, size):
-        flawed = np.flatnonzero(flaw.boxes & sound).tolist()
-        problems.extend(_problem(flaw, image, rows[index].place, edges[index]) for index in flawed)
-        if not flaw.kept:
-            sound &= ~flaw.boxes
+    sound, problems = _kept(image, rows, edges, _flaws(edges, size))
     kept = [row for row, is_sound in zip(rows, sound.tolist(), strict=True) if is_sound]
     boxes = clip(edges[sound].astype(np.float32), *size)
     repeated, doubles = _duplicates(image, boxes, kept)
     return boxes[~repeated], [*problems, *doubles]
+
+
+def sound_regions(image: str, size: tuple[int, int], rows: Sequence[BoxRow]) -> tuple[Boxes, list[Problem]]:
+    """Return the boxes of a photo that are to be ignored, cut at its borders, and every problem; they may be large."""
+    if not rows:
+        return no_boxes(), []
+    edges = _pixels(rows, size)
+    sound, problems = _kept(image, rows, edges, _broken(edges, size))
+    return clip(edges[sound].astype(np.float32), *size), problems
+
+
+def _kept(image: str, rows: Sequence[BoxRow], edges: _Rows, flaws: Iterable[_Flaw]) -> tuple[_Mask, list[Problem]]:
+    """Return which boxes have no flaw that leaves them out, and each flaw of those that had none worse."""
+    sound = np.ones(len(rows), dtype=np.bool_)
+    problems: list[Problem] = []
+    for flaw in flaws:
+        flawed = np.flatnonzero(flaw.boxes & sound).tolist()
+        problems.extend(_problem(flaw, image, rows[index].place, edges[index]) for index in flawed)
+        if not flaw.kept:
+            sound &= ~flaw.boxes
+    return sound, problems
 
 
 def _pixels(rows: Sequence[BoxRow], size: tuple[int, int]) -> _Rows:
@@ -76,10 +91,23 @@ def _pixels(rows: Sequence[BoxRow], size: tuple[int, int]) -> _Rows:
 
 def _flaws(edges: _Rows, size: tuple[int, int]) -> Iterator[_Flaw]:
     """Yield every flaw in the order in which a box is blamed for it: first what is no box, then what is no head."""
+    yield from _broken(edges, size)
+    plain, inside = _finite(edges, size)
+    yield from _sizes(inside[:, 2] - inside[:, 0], inside[:, 3] - inside[:, 1], size)
+    over = (np.abs(inside - plain) > ROUNDING).any(axis=1)
     shown = f"the photo of {size[0]} x {size[1]}"
-    finite = np.isfinite(edges).all(axis=1)
-    plain = np.where(finite[:, None], edges, 0.0)
-    inside = np.clip(plain, 0.0, np.array([*size, *size], dtype=np.float64))
+    yield _Flaw("partly outside", over, f"the box reaches over the border of {shown}; it is cut there", kept=True)
+
+
+def _finite(edges: _Rows, size: tuple[int, int]) -> tuple[_Rows, _Rows]:
+    """Return the edges with 0 for those of boxes that are not finite, as they are and cut at the borders."""
+    plain = np.where(np.isfinite(edges).all(axis=1)[:, None], edges, 0.0)
+    return plain, np.clip(plain, 0.0, np.array([*size, *size], dtype=np.float64))
+
+
+def _broken(edges: _Rows, size: tuple[int, int]) -> Iterator[_Flaw]:
+    """Yield the flaws of what is no box on the photo."""
+    plain, inside = _finite(edges, size)
     width, height = plain[:, 2] - plain[:, 0], plain[:, 3] - plain[:, 1]
     as_float32 = inside.astype(np.float32)  # where a side of a ten-thousandth of a pixel may vanish
 
@@ -87,10 +115,7 @@ def _flaws(edges: _Rows, size: tuple[int, int]) -> Iterator[_Flaw]:
     yield _Flaw("infinite", np.isinf(edges).any(axis=1), "an edge is infinite")
     yield _Flaw("negative", (width < 0) | (height < 0), "width x height is {width:g} x {height:g}, expected > 0")
     yield _Flaw("no area", (width == 0) | (height == 0), "width x height is {width:g} x {height:g}, expected > 0")
-    yield _Flaw("outside", ~is_valid(as_float32), f"the box is outside {shown}")
-    yield from _sizes(inside[:, 2] - inside[:, 0], inside[:, 3] - inside[:, 1], size)
-    over = (np.abs(inside - plain) > ROUNDING).any(axis=1)
-    yield _Flaw("partly outside", over, f"the box reaches over the border of {shown}; it is cut there", kept=True)
+    yield _Flaw("outside", ~is_valid(as_float32), f"the box is outside the photo of {size[0]} x {size[1]}")
 
 
 def _sizes(width: _Sides, height: _Sides, size: tuple[int, int]) -> Iterator[_Flaw]:

@@ -34,6 +34,7 @@ def files(data: Path) -> tuple[Path, ...]:
 def read(data: Path, photos: Path | None = None) -> Annotations:
     """Return the annotations of every COCO file of a folder, or those of one file.
 
+    A box with `iscrowd` 1, a region of many heads or of something that nobody is sure of, is ignored in training.
     The extra fields "source" and "session" of an image are used where they are there. A photo is found by `file_name`
     in `photos` (else in images/, else in the folder), failing that by its name alone if no other photo has it.
 
@@ -77,13 +78,14 @@ def write(labels: Labels, folder: Path) -> None:
 
 def _entries(labels: Labels) -> list[dict[str, Any]]:
     boxes = [
-        (position, box)
+        (position, box, crowd)
         for position, image in enumerate(labels, start=1)
-        for box in corner_and_size_from_boxes(image.boxes).tolist()
+        for crowd, edges in enumerate((image.boxes, image.ignored))
+        for box in corner_and_size_from_boxes(edges).tolist()
     ]
     return [
-        {"id": number, "image_id": image, "category_id": 1, "bbox": box, "area": box[2] * box[3], "iscrowd": 0}
-        for number, (image, box) in enumerate(boxes, start=1)
+        {"id": number, "image_id": image, "category_id": 1, "bbox": box, "area": box[2] * box[3], "iscrowd": crowd}
+        for number, (image, box, crowd) in enumerate(boxes, start=1)
     ]
 
 
@@ -144,13 +146,10 @@ def _read_box(
         text = f"no image of the file has the image_id of {short(entry)}"
         reading.problems.append(error("no image", place, "", text, "mend or delete it; it is left out"))
         return
-    if entry.get("iscrowd"):
-        text = "iscrowd is set: a region of many heads, not one"
-        reading.problems.append(error("crowd", place, name, text, "label the heads one by one; it is left out"))
-        return
     try:
-        label = str(entry.get("category_id", ""))
-        reading.rows.append(BoxRow(name, _box(entry["bbox"]), place, label=categories.get(label, label)))
+        label, crowd = str(entry.get("category_id", "")), bool(entry.get("iscrowd"))
+        row = BoxRow(name, _box(entry["bbox"]), place, label=categories.get(label, label), ignored=crowd)
+        reading.rows.append(row)
     except (KeyError, TypeError, ValueError, OverflowError):
         text = f"expected bbox [left, top, width, height], got {short(entry)}"
         reading.problems.append(error("bbox", place, name, text, "mend or delete it; it is left out"))

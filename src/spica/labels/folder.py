@@ -26,7 +26,8 @@ class _Layout:
 
     `is_there` says whether a folder, or a label file where the layout is one file, has it. `read` gets that, and the
     folder of photos if that is not the usual one, named `photos`. `write_found` writes what was found for a program in
-    which it is looked at and corrected; None where it would pass for labels.
+    which it is looked at and corrected; None where it would pass for labels. `ignores` says that it has boxes that are
+    to be ignored.
     """
 
     is_there: Callable[[Path], bool]
@@ -34,13 +35,14 @@ class _Layout:
     write: Callable[[Labels, Path], None]
     photos: str
     write_found: Callable[[FoundHeads, Path], None] | None = None
+    ignores: bool = False
 
 
 _LAYOUTS: MappingProxyType[str, _Layout] = MappingProxyType(
     {
         "kaggle": _Layout(kaggle.is_there, kaggle.read, kaggle.write, kaggle.PHOTOS),
         "gwhd": _Layout(lambda data: bool(gwhd.tables(data)), gwhd.read, gwhd.write, gwhd.PHOTOS),
-        "coco": _Layout(lambda data: bool(coco.files(data)), coco.read, coco.write, coco.PHOTOS),
+        "coco": _Layout(lambda data: bool(coco.files(data)), coco.read, coco.write, coco.PHOTOS, ignores=True),
         "yolo": _Layout(yolo.is_there, yolo.read, yolo.write, yolo.PHOTOS),
         "label-studio": _Layout(
             lambda data: bool(label_studio.files(data)),
@@ -116,12 +118,19 @@ def write_labels(labels: Labels, folder: Path, layout: str) -> None:
     same labels again: ids, sizes, boxes to the last bit, sources, sessions.
 
     Raises:
-        AnnotationError: if an id cannot be a file name, or two images have the same.
+        AnnotationError: if an id cannot be a file name, or two images have the same, or the layout has no boxes that
+            are to be ignored, and there are some.
         OutputError: if the folder is not empty or cannot be written.
         ValueError: if there is no such layout.
     """
     if layout not in _LAYOUTS:
         raise ValueError(f"layout is {layout!r}, expected one of {', '.join(LAYOUTS)}")
+    uncertain = sum(len(image.ignored) for image in labels)
+    if uncertain and not _LAYOUTS[layout].ignores:
+        raise AnnotationError(
+            f"{folder}: the layout {layout} cannot say that {uncertain} boxes are to be ignored, and they would pass "
+            "for background; write coco, or leave their photos out"
+        )
     _stage(folder, lambda staged: _LAYOUTS[layout].write(labels, staged))
 
 

@@ -10,10 +10,11 @@ from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 
 from spica.errors import WeightsError
 from spica.model.backbones import build_body
-from spica.model.heads import RegionHeads, Targets
+from spica.model.heads import RegionHeads
 from spica.model.necks import build_neck, separable
 from spica.model.regions import Anchors, RegionPooling
 from spica.model.settings import DetectorSettings, ProposalSettings
+from spica.model.targets import IGNORED, Targets, heads_of, is_covered
 from spica.model.transfer import keep_frozen, prepare_transfer
 
 RPN_POSITIVES = 0.5  # half of the anchors that the loss looks at, as in the paper
@@ -42,7 +43,7 @@ class Detector(nn.Module):
         self.register_buffer("std", torch.tensor(origin.std).view(1, 3, 1, 1))
 
     def losses(self, photos: Tensor, targets: Targets) -> dict[str, Tensor]:
-        """Return the four losses; a target has `boxes` (n, 4) in pixels of the batch and `labels` (n,), all 1."""
+        """Return the losses by name; targets are made by `spica.model.targets.target`, boxes in pixels of the batch."""
         return self(photos, [tuple(photos.shape[-2:])] * len(photos), targets)  # type: ignore[no-any-return]
 
     def forward(
@@ -109,11 +110,31 @@ def require_finite_weights(module: nn.Module) -> None:
             raise WeightsError(f"weight {name} holds numbers that are not finite; the weights are broken: train again")
 
 
-def _proposal_network(settings: ProposalSettings, anchors: Anchors, channels: int) -> RegionProposalNetwork:
+class ProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]  # torchvision has no types
+    """torchvision's region proposal network, to which an anchor in an ignored box is no background."""
+
+    def assign_targets_to_anchors(self, anchors: list[Tensor], targets: Targets) -> tuple[list[Tensor], list[Tensor]]:
+        """Return for each photo the label of each anchor, 1, 0 or -1 for ignored, and the head next to it."""
+        labels, nearest = super().assign_targets_to_anchors(anchors, [heads_of(one) for one in targets])
+        for own, label, one in zip(anchors, labels, targets, strict=True):
+            label[(label == 0) & is_covered(own, one["boxes"], one["labels"])] = IGNORED
+        return labels, nearest
+
+    def compute_loss(
+        self, objectness: Tensor, pred_bbox_deltas: Tensor, labels: list[Tensor], regression_targets: tuple[Tensor, ...]
+    ) -> tuple[Tensor, Tensor]:
+        """Return the losses of scores and boxes; 0 where there is nothing but what is to be ignored."""
+        if not any((label >= 0).any() for label in labels):
+            return objectness.sum() * 0, pred_bbox_deltas.sum() * 0
+        losses: tuple[Tensor, Tensor] = super().compute_loss(objectness, pred_bbox_deltas, labels, regression_targets)
+        return losses
+
+
+def _proposal_network(settings: ProposalSettings, anchors: Anchors, channels: int) -> ProposalNetwork:
     head = RPNHead(channels, anchors.num_anchors_per_location()[0])
     if settings.convolutions == "separable":
         head.conv = nn.Sequential(separable(channels), nn.ReLU(inplace=True))
-    return RegionProposalNetwork(
+    return ProposalNetwork(
         anchors,
         head,
         fg_iou_thresh=settings.head_iou,

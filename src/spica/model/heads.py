@@ -11,6 +11,7 @@ from torchvision.ops import box_iou, clip_boxes_to_image, generalized_box_iou_lo
 
 from spica.model.regions import RegionPooling
 from spica.model.settings import HeadSettings
+from spica.model.targets import IGNORED, UNSCORED, Targets, heads_of, is_covered
 
 CLASSES = 2  # background, wheat head
 BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # scale of the regression targets, as in Faster R-CNN's code
@@ -22,7 +23,6 @@ REFINE_SUPPRESSION_IOU = (
 
 Features: TypeAlias = dict[str, Tensor]
 Sizes: TypeAlias = list[tuple[int, int]]
-Targets: TypeAlias = list[dict[str, Tensor]]
 
 
 class RegionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
@@ -71,6 +71,17 @@ class RegionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
         first = (self.box_head, self.box_predictor)
         return [first, (self.refine_head, self.refine_predictor)] if self.settings.refine_iou else [first]
 
+    def assign_targets_to_proposals(
+        self, proposals: list[Tensor], gt_boxes: list[Tensor], gt_labels: list[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return for each photo the row of the head next to each proposal, and a label: 1, 0, or -1 for ignored."""
+        heads = [boxes[labels > 0] for boxes, labels in zip(gt_boxes, gt_labels, strict=True)]
+        ones = [torch.ones(len(boxes), dtype=torch.int64, device=boxes.device) for boxes in heads]
+        rows, labels = super().assign_targets_to_proposals(proposals, heads, ones)
+        for own, label, boxes, kinds in zip(proposals, labels, gt_boxes, gt_labels, strict=True):
+            label[(label == 0) & is_covered(own, boxes, kinds)] = IGNORED
+        return rows, labels
+
     def _predict(self, stage: int, features: Features, boxes: list[Tensor], sizes: Sizes) -> tuple[Tensor, Tensor]:
         hidden, last = self.stages()[stage]
         logits, moves = last(hidden(self.box_roi_pool(features, boxes, sizes)))
@@ -90,6 +101,8 @@ class RegionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
     def _stage_losses(
         self, logits: Tensor, moves: Tensor, proposals: list[Tensor], labels: list[Tensor], wanted: tuple[Tensor, ...]
     ) -> dict[str, Tensor]:
+        if not any((label >= 0).any() for label in labels):  # nothing but what is to be ignored: no mean of nothing
+            return {"loss_classifier": logits.sum() * 0, "loss_box_reg": moves.sum() * 0}
         scores, boxes = fastrcnn_loss(logits, moves, labels, wanted)
         if self.settings.box_loss == "giou":
             boxes = self._overlap_loss(moves, torch.cat(proposals), torch.cat(labels), torch.cat(wanted))
@@ -99,11 +112,13 @@ class RegionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
         """Return for each photo which of its boxes are heads (n,), and how those should move (n, 4)."""
         labels, nearest = [], []
         for own, target in zip(boxes, targets, strict=True):
-            heads = target["boxes"].to(own.dtype)
+            heads = heads_of(target)["boxes"].to(own.dtype)
             if not len(heads):
                 heads = own.new_zeros(1, 4)  # overlaps nothing
             best, rows = box_iou(own, heads).max(dim=1)
-            labels.append((best >= self.settings.refine_iou).long())
+            label = (best >= self.settings.refine_iou).long()
+            label[(label == 0) & is_covered(own, target["boxes"], target["labels"])] = UNSCORED
+            labels.append(label)
             nearest.append(heads[rows])
         return labels, self.box_coder.encode(nearest, boxes)
 

@@ -25,7 +25,8 @@ class Results:
     """What `spica predict` found: on each photo that could be counted, in the order of the folder.
 
     `counts` is what is known of the counts, None if nothing; `gsd` the millimetres of ground in a pixel, 0 if unknown.
-    `inputs` are the photos and folders that were given, `model` names what looked at them.
+    `inputs` are the photos and folders that were given, `model` names what looked at them; boxes of a lower score than
+    `score` are not there.
     """
 
     photos: tuple[Outcome, ...]
@@ -33,6 +34,7 @@ class Results:
     gsd: float
     inputs: tuple[Path, ...] = ()
     model: str = "unnamed"
+    score: float = 0.0
 
 
 def is_result_folder(path: Path) -> bool:
@@ -51,8 +53,14 @@ def read_results(folder: Path) -> Results:
         boxes = dict(_boxes(folder / DETECTIONS))
         photos = tuple(_outcome(place, row, boxes) for place, row in _rows(folder / COUNTS, ("image", "width")))
         model = manifest.get("counts")
-        inputs, name = tuple(map(Path, manifest["inputs"])), str(manifest["model"])
-        return Results(photos, CountModel(**model) if model else None, float(manifest.get("gsd", 0)), inputs, name)
+        return Results(
+            photos,
+            CountModel(**model) if model else None,
+            float(manifest.get("gsd", 0)),
+            tuple(map(Path, manifest["inputs"])),
+            str(manifest["model"]),
+            float(manifest["score"]),
+        )
     except (AnnotationError, KeyError, TypeError, ValueError) as broken:
         raise SubmissionError(f"{folder}: is not what spica predict wrote ({broken}); predict again") from broken
 

@@ -1,7 +1,7 @@
 """Augmentation: training samples from photos and their boxes, each a pure function of a random generator."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import TypeAlias
 
@@ -25,10 +25,14 @@ MOSAIC_CENTRE = (0.3, 0.7)  # part of the side at which the four photos meet
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """A photo (3, height, width) as uint8 and its boxes (n, 4) as float32, in pixels."""
+    """A photo (3, height, width) as uint8 and its boxes (n, 4) as float32, in pixels.
+
+    `heads` (n,) says which of them are heads; the others are to be ignored.
+    """
 
     photo: Tensor
     boxes: Tensor
+    heads: Tensor
 
 
 Pick: TypeAlias = Callable[[], Sample]
@@ -61,7 +65,8 @@ def crop(
     photo = transforms.resize(photo, list(size), interpolation=filtered, antialias=True)
     factors = torch.tensor([size[1] / window[1], size[0] / window[0]] * 2)
     boxes = (sample.boxes - torch.tensor([left, top, left, top])) * factors
-    return Sample(photo, _visible(boxes, size))
+    cut, seen = _visible(boxes, size)
+    return Sample(photo, cut[seen], sample.heads[seen])
 
 
 def mosaic(samples: list[Sample], settings: SampleSettings, look: int, random: np.random.Generator) -> Sample:
@@ -72,12 +77,13 @@ def mosaic(samples: list[Sample], settings: SampleSettings, look: int, random: n
     side = settings.side
     x, y = (int(side * random.uniform(*MOSAIC_CENTRE)) for _ in range(2))
     places = [(0, 0, y, x), (0, x, y, side - x), (y, 0, side - y, x), (y, x, side - y, side - x)]
-    photo, boxes = torch.empty(3, side, side, dtype=torch.uint8), []
+    photo, boxes, heads = torch.empty(3, side, side, dtype=torch.uint8), [], []
     for sample, (top, left, height, width) in zip(samples, places, strict=True):
         part = crop(sample, (height, width), _scale(sample, settings, look, random), random, settings.bicubic)
         photo[:, top : top + height, left : left + width] = part.photo
         boxes.append(part.boxes + torch.tensor([left, top, left, top]))
-    return Sample(photo, torch.cat(boxes))
+        heads.append(part.heads)
+    return Sample(photo, torch.cat(boxes), torch.cat(heads))
 
 
 def mixed(first: Sample, second: Sample) -> Sample:
@@ -86,7 +92,7 @@ def mixed(first: Sample, second: Sample) -> Sample:
     Source: Zhang et al., mixup, ICLR 2018; for detection Zhang et al., Bag of Freebies, 2019.
     """
     photo = (first.photo.to(torch.int16) + second.photo.to(torch.int16)).div(2, rounding_mode="floor").to(torch.uint8)
-    return Sample(photo, torch.cat([first.boxes, second.boxes]))
+    return Sample(photo, torch.cat([first.boxes, second.boxes]), torch.cat([first.heads, second.heads]))
 
 
 def turned(sample: Sample, settings: SampleSettings, random: np.random.Generator) -> Sample:
@@ -101,7 +107,7 @@ def turned(sample: Sample, settings: SampleSettings, random: np.random.Generator
         boxes = torch.stack([boxes[:, 0], side - boxes[:, 3], boxes[:, 2], side - boxes[:, 1]], dim=1)
     if settings.quarter_turns and random.random() < 0.5:
         photo, boxes = photo.transpose(-1, -2), boxes[:, [1, 0, 3, 2]]  # with the flips: all eight views
-    return Sample(photo, boxes)
+    return replace(sample, photo=photo, boxes=boxes)
 
 
 def coloured(sample: Sample, settings: SampleSettings, random: np.random.Generator) -> Sample:
@@ -116,7 +122,7 @@ def coloured(sample: Sample, settings: SampleSettings, random: np.random.Generat
         photo = transforms.gaussian_blur(photo, [2 * round(2 * sigma) + 1] * 2, [sigma] * 2)
     if random.random() < settings.jpeg:
         photo = _compressed(photo, int(random.integers(*JPEG_QUALITY)))
-    return Sample(photo.contiguous(), sample.boxes)
+    return replace(sample, photo=photo.contiguous())
 
 
 def _compressed(photo: Tensor, quality: int) -> Tensor:
@@ -145,13 +151,12 @@ def _window(photo: Tensor, top: int, left: int, window: list[int]) -> Tensor:
     return transforms.pad(inner, missing, fill=[GREY]) if any(missing) else inner
 
 
-def _visible(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the boxes cut at the sample's borders, without those of which too little is left."""
+def _visible(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return the boxes (n, 4) cut at the sample's borders, and of which of them (n,) enough is left."""
     limits = torch.tensor([size[1], size[0]] * 2, dtype=boxes.dtype)
     cut = torch.minimum(boxes.clamp(min=0), limits)
     sides, before = cut[:, 2:] - cut[:, :2], boxes[:, 2:] - boxes[:, :2]
-    kept = (sides.prod(dim=1) >= LEAST_VISIBLE * before.prod(dim=1)) & (sides >= LEAST_SIDE).all(dim=1)
-    return cut[kept]
+    return cut, (sides.prod(dim=1) >= LEAST_VISIBLE * before.prod(dim=1)) & (sides >= LEAST_SIDE).all(dim=1)
 
 
 def _tones(photo: Tensor, settings: SampleSettings, random: np.random.Generator) -> Tensor:

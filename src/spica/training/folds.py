@@ -59,7 +59,7 @@ class FoldRow:
 
 def train_folds(
     recipe: Path,
-    data: Path,
+    data: Path | Sequence[Path],
     out: Path,
     *,
     resume: bool = False,
@@ -68,18 +68,20 @@ def train_folds(
 ) -> list[FoldRow]:
     """Train once for each source of the labels, with that source held out, into `out`/SOURCE.
 
-    Photos of unknown source are in every training. `out`/folds.csv has a row for each source, and grows with each. With
-    `resume` sources that are done are only judged again, and one that was interrupted goes on. `tell` gives for a
-    source what hears of its training.
+    `data` is a folder of labels, or several: only the sources of the first are left out. Photos of unknown source are
+    in every training. `out`/folds.csv has a row for each source, and grows with each. With `resume` sources that are
+    done are only judged again, and one that was interrupted goes on. `tell` gives for a source what hears of its
+    training.
 
     Raises:
         AnnotationError: if there are fewer than two sources.
         SpicaError: as `train`.
     """
-    labels, _ = read_labels(data)
+    first = data if isinstance(data, Path) else data[0]
+    labels, _ = read_labels(first)
     sources = sorted({image.source for image in labels if image.heads} - {UNKNOWN_SOURCE})
     if len(sources) < 2:
-        raise AnnotationError(f"{data}: has {len(sources)} source with heads, expected two at least to leave one out")
+        raise AnnotationError(f"{first}: has {len(sources)} source with heads, expected two at least to leave one out")
     make_folder(out)
     rows: list[FoldRow] = []
     for source in sources:

@@ -14,7 +14,7 @@ from spica.detections import Detections
 from spica.errors import AnnotationError
 from spica.labels.folder import read_labels
 from spica.labels.folds import Parts, hold_out
-from spica.labels.labelled import LabelledImage, Labels
+from spica.labels.labelled import LabelledImage, Labels, require_distinct_ids
 from spica.labels.problems import Problem
 from spica.model.checkpoint import WEIGHTS_NAME, NetworkDetect, save_weights, started_from
 from spica.model.detector import Detector
@@ -59,7 +59,7 @@ Tell = Callable[[Progress], None]
 
 def train(
     recipe: Path,
-    data: Path,
+    data: Path | Sequence[Path],
     out: Path,
     *,
     resume: bool = False,
@@ -68,21 +68,28 @@ def train(
 ) -> dict[str, Evaluation]:
     """Train a detector by a recipe on labelled photos, into the run folder `out`.
 
-    Returns the evaluations of the best weights on the parts held out; of several processes, only the first one does.
-    Problems of the labels are told before the first step.
+    `data` is a folder of labels, or several: parts of the first are held out as the recipe says, the others are all
+    trained on. Returns the evaluations of the best weights on the parts held out; of several processes, only the first
+    one does. Problems of the labels are told before the first step.
 
     Raises:
         SpicaError: for a recipe, labels or photos that cannot be used, or a training that cannot go on.
     """
     chosen = read_recipe(recipe, settings)
-    labels, problems = read_labels(data, deep=True)  # a photo that cannot be decoded shall not end an epoch
-    for note in _notes(problems, data):
-        tell(Progress(0, 0.0, 0.0, {}, 0.0, note))
-    parts = _parts(labels, chosen)
+    labels, *more = (_read(folder, tell) for folder in ([data] if isinstance(data, Path) else data))
+    parts = _parts(labels, tuple(image for one in more for image in one), chosen)
     require_place(out, chosen, resume=resume)
     run = _Run(chosen, parts, out, resume=resume, tell=tell, name=recipe.stem)
     run.train()
     return judge(out, parts, run.accelerator.device) if run.is_first else {}
+
+
+def _read(data: Path, tell: Tell) -> Labels:
+    """Return the sound labels of a data set, and tell what is wrong with the others."""
+    labels, problems = read_labels(data, deep=True)  # a photo that cannot be decoded shall not end an epoch
+    for note in _notes(problems, data):
+        tell(Progress(0, 0.0, 0.0, {}, 0.0, note))
+    return labels
 
 
 def _notes(problems: Sequence[Problem], data: Path) -> list[str]:
@@ -91,9 +98,16 @@ def _notes(problems: Sequence[Problem], data: Path) -> list[str]:
     return [*shown, f"{more} more problems of the labels: see spica data check {data}"] if more else shown
 
 
-def _parts(labels: Labels, recipe: Recipe) -> Parts:
+def _parts(labels: Labels, more: Labels, recipe: Recipe) -> Parts:
+    """Return what to train on and what to judge by; `more` labels are all trained on.
+
+    Raises:
+        AnnotationError: if there is no head to train on, or two images have the same id.
+    """
     kept = recipe.validation
+    require_distinct_ids((*labels, *more))
     parts = hold_out(labels, kept.sources, kept.fraction, kept.seed)
+    parts = parts._replace(train=(*parts.train, *more))
     if not any(image.heads for image in parts.train):
         raise AnnotationError(f"no labelled heads to train on: {len(labels)} photos, {len(parts.train)} for training")
     return parts

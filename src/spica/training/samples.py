@@ -11,8 +11,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from spica.boxes import area
 from spica.images import read_image
 from spica.labels.labelled import LabelledImage, Labels
-from spica.model.heads import Targets
 from spica.model.photos import photo_tensor
+from spica.model.targets import Targets, target
 from spica.training.augmentation import Sample, make_sample
 from spica.training.recipe import SampleSettings
 
@@ -22,18 +22,16 @@ Place = tuple[int, int]  # epoch and index of a photo: together they decide ever
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Photos (n, 3, side, side) as uint8, the boxes on each, and the photos' ids."""
+    """Photos (n, 3, side, side) as uint8, the boxes on each, which of them are heads, and the photos' ids."""
 
     photos: Tensor
     boxes: tuple[Tensor, ...]
+    heads: tuple[Tensor, ...]
     ids: tuple[str, ...]
 
     def targets(self, device: torch.device) -> Targets:
-        """Return boxes and labels in torchvision's form."""
-        return [
-            {"boxes": boxes.to(device), "labels": torch.ones(len(boxes), dtype=torch.int64, device=device)}
-            for boxes in self.boxes
-        ]
+        """Return what is on each photo in the detector's form."""
+        return [target(boxes.to(device), heads.to(device)) for boxes, heads in zip(self.boxes, self.heads, strict=True)]
 
 
 class PhotoCache:
@@ -51,7 +49,8 @@ class PhotoCache:
             ImageError: if the photo cannot be read.
         """
         image = self.labels[index]
-        return Sample(self._photo(index, image), torch.from_numpy(image.boxes.copy()))
+        boxes = torch.from_numpy(np.concatenate([image.boxes, image.ignored]))
+        return Sample(self._photo(index, image), boxes, torch.arange(len(boxes)) < image.heads)
 
     def fill(self) -> None:
         """Decode photos until the budget is spent; done before workers start, they share the memory."""
@@ -132,7 +131,8 @@ class BatchOrder(Sampler[list[Place]]):
 def collate(samples: Sequence[tuple[Sample, str]]) -> Batch:
     """Return samples as one batch."""
     photos = torch.stack([sample.photo for sample, _ in samples])
-    return Batch(photos, tuple(sample.boxes for sample, _ in samples), tuple(name for _, name in samples))
+    boxes, heads = (tuple(getattr(sample, name) for sample, _ in samples) for name in ("boxes", "heads"))
+    return Batch(photos, boxes, heads, tuple(name for _, name in samples))
 
 
 def batches(samples: Samples, order: BatchOrder, workers: int) -> Iterator[Batch]:

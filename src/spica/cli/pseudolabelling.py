@@ -1,0 +1,97 @@
+"""The command that makes labels of what a detector finds on photos without labels, to learn from them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spica.cli.detecting import Device, ViewCount, Views, Weights, predicted
+from spica.cli.terminal import fail, misuse, say
+
+if TYPE_CHECKING:
+    from spica.prediction.reading import Results
+
+BOXES, LABELS = "boxes", "labels"  # folders of the results of predict, where photos are given, and of the labels
+_LAYOUT = "coco"  # the one that knows boxes that are to be ignored
+
+
+def pseudo_label(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="RESULTS|PHOTO|FOLDER...", help="Results of spica predict, or photos.")
+    ],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for labels/, a data set in COCO layout to train on.")],
+    keep: Annotated[float, typer.Option(min=0, max=1, help="Score from which a box is a head.")] = 0.6,
+    ignore: Annotated[
+        float, typer.Option(min=0, max=1, help="Score from which a box is ignored, not taken for background.")
+    ] = 0.15,
+    source: Annotated[str, typer.Option(help="Source of the photos in the labels.")] = "pseudo-labels",
+    flagged: Annotated[bool, typer.Option("--flagged", help="Also take photos with a flag.")] = False,
+    photos: Annotated[
+        Path | None, typer.Option(help="Folder of the photos, if they have moved since they were predicted.")
+    ] = None,
+    weights: Annotated[list[Path] | None, Weights] = None,
+    views: Annotated[ViewCount, Views] = "1",
+    device: Annotated[str, Device] = "auto",
+) -> None:
+    """Make labels of what is found on photos without any, for `spica train --also`; exit with 1 if a photo failed."""
+    from spica.labels.folder import write_labels
+    from spica.labels.pseudolabels import Certainty, pseudo_labels
+    from spica.prediction.correcting import to_be_corrected
+    from spica.prediction.reading import is_result_folder, read_results
+
+    if ignore > keep:
+        misuse(f"--ignore is {ignore:g} and --keep {keep:g}, expected --ignore to be the lower one")
+    failed = 0
+    if len(paths) == 1 and is_result_folder(paths[0]):
+        results = read_results(paths[0])
+    else:
+        results, failed = _detected(paths, out / BOXES, ignore, (weights or (), views, device))
+    if results.score > ignore:
+        fail(
+            f"error: {paths[0]}: holds boxes from a score of {results.score:g} on, expected from {ignore:g}; predict "
+            f"again with --score {ignore:g}, or give --ignore {results.score:g}"
+        )
+    chosen = results if flagged else _without_flags(results)
+    labels = pseudo_labels(to_be_corrected(chosen, photos), Certainty(keep, ignore), source)
+    if unsure := len(chosen.photos) - len(labels):
+        say(f"{unsure:,} photos without a head of score {keep:g} or more are left out")
+    if not labels:
+        fail(f"error: no photo is left to be labelled of {len(results.photos):,}; see {out}")
+    write_labels(labels, out / LABELS, _LAYOUT)
+    heads, doubtful = sum(image.heads for image in labels), sum(len(image.ignored) for image in labels)
+    typer.echo(f"{len(labels):,} images, {heads:,} heads, {doubtful:,} boxes to be ignored: {out / LABELS}")
+    if failed:
+        fail(f"{failed} photos failed: {out / BOXES / 'errors.csv'}")
+
+
+def _detected(
+    paths: list[Path], boxes: Path, score: float, asked: tuple[Sequence[Path], ViewCount, str]
+) -> "tuple[Results, int]":
+    """Return the results on photos with the boxes of all scores that matter, and how many photos failed."""
+    from spica.loading import load_ensemble
+    from spica.prediction.folder import order_for
+    from spica.prediction.reading import is_result_folder, read_results
+    from spica.rasters.raster import only_raster
+
+    if only_raster(paths):
+        misuse("pseudo-labels are made of photos; cut a raster into photos first")
+    if is_result_folder(boxes):
+        fail(f"error: {boxes} holds results already; use those by `spica pseudo-label {boxes}`, or name another folder")
+    weights, views, device = asked
+    detector = load_ensemble(weights, device, views=int(views))
+    summary = predicted(detector, replace(order_for(detector, paths, boxes, score), pictures=False))
+    return read_results(boxes), summary.failed
+
+
+def _without_flags(results: "Results") -> "Results":
+    """Return the results on photos of which nothing makes the count doubtful, and say what is left out."""
+    flags = Counter(flag for photo in results.photos for flag in photo.flags)
+    sound = tuple(photo for photo in results.photos if not photo.flags)
+    if flags:
+        told = ", ".join(f"{flag} {number:,}" for flag, number in sorted(flags.items()))
+        say(f"{len(results.photos) - len(sound):,} photos with flags are left out ({told}); --flagged takes them")
+    return replace(results, photos=sound)
