@@ -18,11 +18,13 @@ from spica.labels.folder import read_labels
 from spica.prediction.card import Card
 from spica.prediction.flags import (
     BLUR,
+    BORDER,
     CAP,
     LARGE_HEADS,
     MEANINGS,
     NOT_WHEAT,
     SMALL_HEADS,
+    border_flag,
     flags,
 )
 
@@ -59,7 +61,7 @@ def sky() -> Image:
 
 
 def test_every_flag_has_a_meaning() -> None:
-    assert set(MEANINGS) == {CAP, SMALL_HEADS, LARGE_HEADS, BLUR, NOT_WHEAT}
+    assert set(MEANINGS) == {CAP, SMALL_HEADS, LARGE_HEADS, BLUR, NOT_WHEAT, BORDER}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -185,3 +187,17 @@ def test_hardly_any_real_photo_is_called_blurred_or_not_wheat(gwhd: Path) -> Non
         raised += [(image.id, flag) for flag in flags(photo, found, None)]
     assert len({image.source for image in chosen}) >= 5
     assert len(raised) < REAL / 100, raised
+
+
+@pytest.mark.parametrize(("inner", "raised"), [(8, ()), (7, (BORDER,))])
+def test_a_photo_most_of_whose_heads_the_border_cuts_is_flagged(inner: int, raised: tuple[str, ...]) -> None:
+    whole = [[20 + 10 * n, 30, 28 + 10 * n, 40] for n in range(inner)]
+    cut = [[0, 10 * n, 8, 10 * n + 8] for n in range(4)] + [[90, 10 * n, 119.5, 10 * n + 8] for n in range(4)]
+    found = certain(np.array(whole + cut, dtype=np.float32))
+    assert border_flag(found, 120, 80) == raised
+    assert border_flag(found, 1200, 80) == ()  # only the left ones lie at the border of this one
+
+
+def test_a_few_heads_say_nothing_of_the_border() -> None:
+    found = certain(np.array([[0, 10 * n, 8, 10 * n + 8] for n in range(7)], dtype=np.float32))
+    assert border_flag(found, 120, 80) == ()

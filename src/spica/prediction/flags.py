@@ -17,6 +17,7 @@ CAP = "cap"
 SMALL_HEADS, LARGE_HEADS = "small_heads", "large_heads"
 BLUR = "blur"
 NOT_WHEAT = "not_wheat"
+BORDER = "border"
 
 MEANINGS = {
     CAP: "the detector gave as many boxes as it can: the count may be too low",
@@ -24,10 +25,13 @@ MEANINGS = {
     LARGE_HEADS: "heads are larger than those the model knows: go further away, or scale the photo down",
     BLUR: "the photo is blurred: heads may be missed",
     NOT_WHEAT: "this does not look like a field of wheat",
+    BORDER: "the border cuts most heads: the count depends on which of them count; show more of the field",
 }
 
 _LEAST_HEADS = 3  # heads without which their median says nothing
 _LEAST_SHARPNESS = 0.14
+_MOST_CUT, _LEAST_CUT = 0.5, 8  # part of the heads, of as many heads at least: 1 of 970 such photos has more, 0.52
+_AT_BORDER = 1.0  # pixel
 _MOST_BARE, _MOST_BLUISH = 0.8, 0.12
 # With hardly a head on the photo, less is needed to doubt that it shows wheat.
 _FEW_HEADS, _RATHER_BARE, _RATHER_BLUISH = 4, 0.3, 0.03
@@ -54,3 +58,12 @@ def flags(photo: Image, found: Detections, card: Card | None, scale: float | Non
     most_bare, most_bluish = (_RATHER_BARE, _RATHER_BLUISH) if len(found) < _FEW_HEADS else (_MOST_BARE, _MOST_BLUISH)
     raised += [NOT_WHEAT] * (aspect.bare > most_bare or aspect.bluish > most_bluish)
     return tuple(raised)
+
+
+def border_flag(found: Detections, width: int, height: int) -> tuple[str, ...]:
+    """Return the flag of a whole photo of `width` x `height` pixels most of whose heads are cut by its border."""
+    if len(found) < _LEAST_CUT:
+        return ()
+    inside = np.array([_AT_BORDER, _AT_BORDER, width - _AT_BORDER, height - _AT_BORDER])
+    cut = (found.boxes[:, :2] <= inside[:2]).any(axis=1) | (found.boxes[:, 2:] >= inside[2:]).any(axis=1)
+    return (BORDER,) if cut.mean() > _MOST_CUT else ()

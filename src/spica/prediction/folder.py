@@ -16,7 +16,7 @@ from spica.errors import OutputError, SpicaError, SubmissionError
 from spica.images import ASPECT_SIDE, make_folder, name_photos, read_photo, resized, write_atomically
 from spica.labels.photoids import photo_ids
 from spica.prediction.card import Card
-from spica.prediction.flags import flags
+from spica.prediction.flags import border_flag, flags
 from spica.prediction.journal import Journal, Outcome, is_unfinished
 from spica.prediction.looking import Looks, Sight, first_sight, seen
 from spica.prediction.overlap import in_order
@@ -200,7 +200,8 @@ def _detected(detect: Detect, order: Order, photo: tuple[Path, Sight | None, Out
         sight, found = seen(detect, path, sight, order.known, order.looks)
         counted = found.above(order.score)
         part = sight.middle if order.side else resized(sight.middle, ASPECT_SIDE)
-        raised = flags(part, counted, order.card, order.side / sight.tile)
+        cut = border_flag(counted, outcome.width, outcome.height)
+        raised = (*flags(part, counted, order.card, order.side / sight.tile), *cut)
     except SpicaError as error:
         return Outcome(outcome.name, error=_one_line(error))
     return replace(outcome, found=counted, flags=raised)
