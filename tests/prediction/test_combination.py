@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from spica.counting.intervals import CountModel
 from spica.detections import Detections
 from spica.image import Image
 from spica.loading import load_detector, load_ensemble
@@ -52,6 +53,12 @@ def test_detectors_that_know_no_common_size_know_none() -> None:
 @pytest.mark.parametrize("views", [2, 4, 8])
 def test_more_views_recommend_a_lower_threshold(views: int) -> None:
     assert combined([Fake(Card(threshold=0.5))], views).card.threshold == pytest.approx(0.5 * THRESHOLDS[views])
+
+
+def test_what_is_known_of_counts_holds_for_several_views_but_not_for_several_detectors() -> None:
+    known = Card(counts=CountModel(1.0, 0.02, 0.45, 1.6, 2.2))
+    assert combined([Fake(known)], 4).card.counts == known.counts
+    assert combined([Fake(known), Fake(known)]).card.counts is None
 
 
 def test_no_detector_is_an_error() -> None:

@@ -114,7 +114,10 @@ def _tell(
     """Show the counts, and say what is to be known of them; fail if a photo or a row was left out."""
     _show(rows, plots)
     if results.counts is None:
-        say("nothing is known of how sure these counts are: the model was not judged on three sources, or not so asked")
+        say(
+            "nothing is known of how sure these counts are: the model was not judged on three sources, or several models "
+            "or another --score were asked for"
+        )
     for problem in problems:
         say(problem.line())
     left_out = sum(problem.severity == "error" for problem in problems)

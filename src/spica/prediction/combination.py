@@ -35,7 +35,8 @@ class Combination:
 def combined(detectors: Sequence[Detector], views: int = 1) -> Detector:
     """Return the detectors as one that looks at some views of each photo, by weighted boxes fusion of all it finds.
 
-    Its card is that of the first one, with the threshold to be expected after fusion, and nothing on counts. One
+    Its card is that of the first one, with the threshold to be expected after fusion. What is known of counts is that
+    of one view, which holds for several (docs/counting.md); of several detectors nothing is known. One
     detector and one view are that detector.
 
     Raises:
@@ -70,6 +71,6 @@ def _card(cards: Sequence[Card], views: int) -> Card:
     threshold = sum(card.threshold for card in cards) / len(cards) * THRESHOLDS[views]
     trained_on = "; ".join(dict.fromkeys(card.trained_on for card in cards))
     sides = (low, high) if low < high else None
-    # What is known of counts holds for one view at its own threshold.
-    known = replace(cards[0], counts=None, side=side, head_sides=sides, trained_on=trained_on)
+    counts = cards[0].counts if len(cards) == 1 else None
+    known = replace(cards[0], counts=counts, side=side, head_sides=sides, trained_on=trained_on)
     return replace(known, threshold=round(threshold, 3))
