@@ -115,8 +115,8 @@ def _tell(
     _show(rows, plots)
     if results.counts is None:
         say(
-            "nothing is known of how sure these counts are: the model was not judged on three sources, or several models "
-            "or another --score were asked for"
+            "nothing is known of how sure these counts are: the model was not judged on three sources, or several "
+            "models or another --score were asked for"
         )
     for problem in problems:
         say(problem.line())
