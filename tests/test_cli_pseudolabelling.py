@@ -49,7 +49,7 @@ def run(*arguments: object) -> Result:
 def test_sure_boxes_become_heads_and_doubtful_ones_are_ignored(photos: Path, tmp_path: Path) -> None:
     result = run("pseudo-label", photos, "--out", tmp_path / "out", "--flagged", "--source", "farm")
     assert result.exit_code == 0, result.stderr
-    assert "1 photos without a head of score 0.6 or more are left out" in result.stderr
+    assert "1 photos without a head of score 0.5 or more are left out" in result.stderr
     assert f"2 images, 4 heads, 2 boxes to be ignored: {tmp_path / 'out' / 'labels'}" in result.stdout
     labels, problems = read_labels(tmp_path / "out" / "labels")
     assert problems == []
@@ -75,7 +75,7 @@ def test_results_with_all_scores_are_used_without_detecting_again(
     monkeypatch.setattr("spica.loading.load_detector", None)
     few = run("pseudo-label", tmp_path / "few", "--out", tmp_path / "out", "--flagged")
     assert few.exit_code == 1
-    assert "holds boxes from a score of 0.3 on, expected from 0.15; predict again with --score 0.15" in few.stderr
+    assert "holds boxes from a score of 0.3 on, expected from 0.2; predict again with --score 0.2" in few.stderr
     photos.rename(tmp_path / "elsewhere")
     asked = (
         "pseudo-label",
