@@ -103,7 +103,7 @@ def test_what_qgis_saved_is_what_is_on_the_photo(ending: str, qgis_raster: Path,
     ellipse = [box for box in boxes if np.abs(np.array(box) - (388, 232, 412, 268)).max() < 0.5]  # 8 and 20 around
     assert len(ellipse) == 1
     boxes.remove(ellipse[0])
-    np.testing.assert_allclose(boxes, expected, atol=0.3 if ending == "geojson" else 0.011)
+    np.testing.assert_allclose(np.array(boxes), np.array(expected), atol=0.3 if ending == "geojson" else 0.011)
     assert [problem.kind for problem in done.problems if problem.severity == "error"] == ["no polygon"]
     assert done.features == len(expected) + 2
     assert done.used == len(expected) + 1
@@ -243,7 +243,7 @@ def test_each_feature_that_is_no_head_is_one_line_and_the_others_stay(tmp_path: 
         [100, 100, 120, 130],
         [160 - grown, 160 - grown, 160 + grown, 160 + grown],
     ]
-    np.testing.assert_allclose(on_raster(done.labels), expected, atol=0.011)
+    np.testing.assert_allclose(np.array(on_raster(done.labels)), np.array(expected), atol=0.011)
     assert done.features == len(shapes)
 
 

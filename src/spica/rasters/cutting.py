@@ -83,11 +83,20 @@ def cut_raster(
 
 
 @dataclass(frozen=True, slots=True)
+class _Piece:
+    """A photo on the disk, the heads on it, and those where the raster has no pixel."""
+
+    image: AnnotatedImage
+    rows: tuple[BoxRow, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Pieces:
     """Photos on the disk with their rows, the features that these come from, and how many tiles had no pixel."""
 
     annotations: Annotations
-    used: frozenset[int]
+    used: frozenset[Place]
     empty: int
 
 
@@ -131,33 +140,36 @@ def _pieces(
     raster: Raster, heads: Drawn, tiles: list[Tile], cut: Cut, desk: Path, told: Callable[[int, int], None]
 ) -> _Pieces:
     """Write the photo of each tile with pixels to `desk`, and return these with what is on them."""
-    images: list[AnnotatedImage] = []
-    rows: list[BoxRow] = []
-    problems: list[Problem] = []
-    used: set[int] = set()
-    candidates = _candidates(heads, tiles)
-    for number, tile in enumerate(tiles):
+    pieces: list[_Piece] = []
+    for number, (tile, near) in enumerate(zip(tiles, _candidates(heads, tiles), strict=True), start=1):
         window = raster.read(tile)
         if not window.empty:
-            name = f"{cut.raster.stem}_{tile.left}_{tile.top}"
-            path = desk / f"{name}.png"
-            write_image(path, window.pixels)
-            images.append(AnnotatedImage(name, path, Place(cut.raster), tile.width, tile.height, cut.source))
-            chosen, boxes = _seen(heads, candidates[number], tile)
-            lit = _lit(boxes, window)
-            problems.extend(_dark(name, heads.places[one]) for one in chosen[~lit].tolist())
-            for one, edges in zip(chosen[lit].tolist(), boxes[lit].tolist(), strict=True):
-                left, top, right, bottom = edges
-                rows.append(BoxRow(name, (left, top, right, bottom), heads.places[one]))
-                used.add(one)
-        told(number + 1, len(tiles))
-    annotations = Annotations(desk, tuple(images), tuple(rows))
-    return _Pieces(_with(annotations, problems), frozenset(used), len(tiles) - len(images))
+            pieces.append(_piece(window, heads, near, cut, desk))
+        told(number, len(tiles))
+    annotations = Annotations(
+        desk,
+        tuple(one.image for one in pieces),
+        tuple(row for one in pieces for row in one.rows),
+        tuple(problem for one in pieces for problem in one.problems),
+    )
+    used = frozenset(row.place for row in annotations.rows)
+    return _Pieces(annotations, used, len(tiles) - len(pieces))
 
 
-def _with(annotations: Annotations, problems: list[Problem]) -> Annotations:
-    """Return annotations with problems that were found on the way."""
-    return Annotations(annotations.folder, annotations.images, annotations.rows, tuple(problems))
+def _piece(window: Window, heads: Drawn, near: Int[np.ndarray, " n"], cut: Cut, desk: Path) -> _Piece:
+    """Write the photo of a window to `desk`, and return it with the heads on it, of those near it."""
+    tile = window.tile
+    name = f"{cut.raster.stem}_{tile.left}_{tile.top}"
+    path = desk / f"{name}.png"
+    write_image(path, window.pixels)
+    image = AnnotatedImage(name, path, Place(cut.raster), tile.width, tile.height, cut.source)
+    chosen, boxes = _seen(heads, near, tile)
+    lit = _lit(boxes, window)
+    rows = [
+        BoxRow(name, (left, top, right, bottom), heads.places[one])
+        for one, (left, top, right, bottom) in zip(chosen[lit].tolist(), boxes[lit].tolist(), strict=True)
+    ]
+    return _Piece(image, tuple(rows), tuple(_dark(name, heads.places[one]) for one in chosen[~lit].tolist()))
 
 
 def _candidates(heads: Drawn, tiles: list[Tile]) -> list[Int[np.ndarray, " _"]]:
