@@ -6,6 +6,7 @@ import typer
 
 import spica
 from spica.cli.counting import count
+from spica.cli.cutting import cut
 from spica.cli.data import data
 from spica.cli.detecting import export, predict
 from spica.cli.evaluating import evaluate
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 for _command in (predict, count, evaluate, train, pseudo_label, export, backbones):
     app.command()(_command)
+data.command()(cut)
 data.command()(suspects)
 app.add_typer(data, name="data")
 

@@ -1,4 +1,4 @@
-"""Commands for data sets: check, split, convert, render, download; suspects are in a file of their own."""
+"""Commands for data sets: check, split, convert, render, download; cut and suspects are in files of their own."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,7 +8,7 @@ import typer
 from spica.cli.terminal import console, fail, progress, say
 
 data = typer.Typer(
-    no_args_is_help=True, help="Check, split, convert, render and download data sets.", rich_markup_mode=None
+    no_args_is_help=True, help="Check, split, convert, cut, render and download data sets.", rich_markup_mode=None
 )
 
 _MEGA = 1_000_000

@@ -151,14 +151,23 @@ def write_found(found: FoundHeads, folder: Path, layout: str) -> None:
     _stage(folder, partial(write, found))
 
 
+def require_new(folder: Path) -> None:
+    """Do nothing if a folder is not there yet, or empty.
+
+    Raises:
+        OutputError: if it is there and not empty.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise OutputError(f"{folder}: is there and not empty; name a new folder")
+
+
 def _stage(folder: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a folder that takes the name `folder` when it is complete.
 
     Raises:
         OutputError: if the folder is not empty or cannot be written.
     """
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise OutputError(f"{folder}: is there and not empty; name a new folder")
+    require_new(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         staged = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))

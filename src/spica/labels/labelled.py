@@ -12,6 +12,7 @@ from spica.boxes import Boxes, is_valid, no_boxes
 from spica.errors import AnnotationError
 
 HEAD = "wheat head"  # what a head is called in files that name what is in a box
+LEAST_VISIBLE = 0.3  # a head of which less is seen was not labelled in the public data set, nor in labels made here
 
 
 @dataclass(frozen=True, slots=True, eq=False)

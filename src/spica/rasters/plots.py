@@ -4,28 +4,25 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
 from spica.boxes import Boxes
-from spica.errors import AnnotationError, needing_geo
-from spica.labels.problems import Place, Problem, error, warning
+from spica.errors import AnnotationError
+from spica.labels.problems import Place, Problem, error
 from spica.prediction.tiles import Tile
 from spica.rasters.coordinates import Coordinates, Points, converted
 from spica.rasters.raster import Raster
+from spica.rasters.shapes import Shape, in_frame, read_layer, sound_polygons
 
 PLOT_SUFFIXES = frozenset({".gpkg", ".geojson", ".json", ".shp"})
 PLOT_ID = "plot"  # column with the names of plots, if no other is asked for
 PARTLY_OUTSIDE = "partly_outside"
 
-_KEPT_AREA = 1e-3  # relative: a repair that changes an area by more changes the plot
-_LEAST_AREA = 1e-6  # of the square of the way round: a thousand times as thin as a plot could be
 _WHOLE = 0.995  # of a plot that is inside: single dark pixels count as nodata in some files
 _SAMPLES = 1000  # points along the longer side of a plot at which is looked for pixels
-
-Shape: TypeAlias = Any  # a polygon of shapely, or several as one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,16 +38,6 @@ class Plot:
     def flags(self) -> tuple[str, ...]:
         """Whether a part of it cannot be seen."""
         return (PARTLY_OUTSIDE,) if self.inside < _WHOLE * self.area else ()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Layer:
-    """The shapes of a file, with the name of each and the coordinate system of all."""
-
-    file: Path
-    shapes: np.ndarray
-    names: list[str]
-    crs: str
 
 
 def read_plots(file: Path, raster: Raster, column: str = PLOT_ID) -> tuple[tuple[Plot, ...], tuple[Problem, ...]]:
@@ -70,10 +57,11 @@ def read_plots(file: Path, raster: Raster, column: str = PLOT_ID) -> tuple[tuple
             f"{file}: {raster.path} has no coordinate system on the earth, which plots need; "
             "export it with its coordinates, or count without plots"
         )
-    layer = _layer(file, column)
+    layer = read_layer(file, column=column)
+    names = [_text(one) for one in layer.values]
     plots: dict[str, Plot] = {}
     problems: list[Problem] = []
-    for number, (name, shape) in enumerate(zip(layer.names, layer.shapes, strict=True), start=1):
+    for number, (name, shape) in enumerate(zip(names, layer.shapes, strict=True), start=1):
         place = Place(file, number, "feature")
         if name in plots:
             text = f"the plot {name} is there already"
@@ -129,13 +117,7 @@ def outlines(plots: tuple[Plot, ...], raster: Raster) -> list[Points]:
     if raster.coordinates is None:
         return []
     parts = shapely.get_parts(np.array([plot.shape for plot in plots], dtype=object))
-    return [_in_frame(np.array(part.exterior.coords), raster, raster.coordinates) for part in parts]
-
-
-def _in_frame(points: Points, raster: Raster, where: Coordinates) -> Points:
-    """Return places as pixels of the frame."""
-    part = np.array([raster.frame[0] / raster.width, raster.frame[1] / raster.height])
-    return np.asarray(where.to_pixels(points) * part)
+    return [in_frame(np.array(part.exterior.coords), raster, raster.coordinates) for part in parts]
 
 
 def _within(shape: Shape, tile: Tile, size: tuple[int, int]) -> np.ndarray:
@@ -145,38 +127,6 @@ def _within(shape: Shape, tile: Tile, size: tuple[int, int]) -> np.ndarray:
 
     points = Affine(tile.width / size[1], 0, tile.left, 0, tile.height / size[0], tile.top)
     return np.asarray(geometry_mask([shape], out_shape=size, transform=points, invert=True))
-
-
-def _layer(file: Path, column: str) -> _Layer:
-    """Return the one layer of polygons in a file.
-
-    Raises:
-        AnnotationError: if there is none or several, the column is missing, or the coordinate system is.
-    """
-    with needing_geo(str(file)):
-        import pyogrio
-        import shapely
-        from pyogrio.errors import DataSourceError
-    try:
-        layers = [str(name) for name, kind in pyogrio.list_layers(file) if kind is not None]
-        if len(layers) != 1:
-            raise AnnotationError(
-                f"{file}: has the layers {', '.join(layers) or 'none'}, expected one; export it alone"
-            )
-        columns = [str(name) for name in pyogrio.read_info(file)["fields"]]
-        if column not in columns:
-            there = ", ".join(columns) or "none"
-            raise AnnotationError(f"{file}: has the columns {there}, expected {column}; name another one by --plot-id")
-        meta, _, shapes, fields = pyogrio.raw.read(file, columns=[column], force_2d=True)
-    except (DataSourceError, OSError) as broken:
-        text = " ".join(str(broken).split("\n"))
-        raise AnnotationError(f"{file}: cannot be read ({text}), expected polygons; export it anew") from broken
-    if meta["crs"] is None:
-        raise AnnotationError(
-            f"{file}: has no coordinate system (a shapefile has it in a file .prj); export it with one"
-        )
-    # Of polygons that are broken at all, GEOS makes no shape: None, as for a feature without one.
-    return _Layer(file, shapely.from_wkb(shapes, on_invalid="ignore"), [_text(one) for one in fields[0]], meta["crs"])
 
 
 def _text(value: Any) -> str:
@@ -191,39 +141,8 @@ def _checked(place: Place, name: str, shape: Shape) -> Iterator[Shape | Problem]
     """Yield the polygon of a plot, repaired if that keeps its area, and what is wrong with it."""
     if not name:
         yield error("no name", place, "", "the name of the plot is empty", "name it; the plot is left out")
-    elif shape is None or shape.is_empty or "Polygon" not in shape.geom_type:
-        kind = "nothing" if shape is None or shape.is_empty else shape.geom_type
-        yield error(
-            "no polygon", place, "", f"the plot {name} is {kind}, expected a polygon", "draw it; it is left out"
-        )
     else:
-        yield from _repaired(place, name, shape)
-
-
-def _repaired(place: Place, name: str, shape: Shape) -> Iterator[Shape | Problem]:
-    """Yield a polygon that crosses itself nowhere, and what is wrong with it."""
-    import shapely
-
-    mended = shape if shape.is_valid else _polygons(shapely.make_valid(shape))
-    reason = shapely.is_valid_reason(shape)
-    if not mended.area > _LEAST_AREA * mended.length**2:
-        yield error("no area", place, "", f"the plot {name} has no area", "draw it anew; it is left out")
-    elif abs(mended.area - shape.area) > _KEPT_AREA * mended.area:
-        text = f"the plot {name} crosses itself ({reason}), and a repair would change its area"
-        yield error("crossing", place, "", text, "draw it anew; it is left out")
-    else:
-        if mended is not shape:
-            text = f"the plot {name} was repaired ({reason}), with the same area"
-            yield warning("repaired", place, "", text, "draw it anew if that is wrong")
-        yield mended
-
-
-def _polygons(shape: Shape) -> Shape:
-    """Return the polygons of a shape as one; lines and points go."""
-    import shapely
-
-    parts = shapely.get_parts(shapely.get_parts(shape))
-    return shapely.union_all([part for part in parts if part.geom_type == "Polygon"])
+        yield from sound_polygons(place, f"the plot {name}", shape)
 
 
 def _on_raster(name: str, shape: Shape, crs: str, raster: Raster, where: Coordinates) -> Plot | None:
@@ -235,7 +154,7 @@ def _on_raster(name: str, shape: Shape, crs: str, raster: Raster, where: Coordin
     if not np.isfinite(here.bounds).all():
         return None
     inside = here.intersection(shapely.Polygon(where.outline))
-    pixels = shapely.transform(inside, lambda points: _in_frame(points, raster, where))
+    pixels = shapely.transform(inside, lambda points: in_frame(points, raster, where))
     whole, seen = (shapely.transform(one, lambda points: converted(points, where.crs, local)) for one in (here, inside))
     plot = Plot(name, here, whole.area, seen.area)
     if not inside.area > 0:

@@ -12,10 +12,10 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode as Filter
 from torchvision.transforms.v2 import functional as transforms
 
+from spica.labels.labelled import LEAST_VISIBLE
 from spica.model.photos import photo_tensor
 from spica.training.recipe import SampleSettings
 
-LEAST_VISIBLE = 0.3  # a head of which less is seen was not labelled in the data set, so it is not in samples either
 LEAST_SIDE = 2.0  # pixels; a sliver of a head teaches nothing
 GREY = 114  # what stands beside a photo that is smaller than the sample; the usual filling of mosaics
 BLUR_SIGMA = (0.3, 1.5)

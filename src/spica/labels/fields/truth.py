@@ -8,8 +8,7 @@ from PIL import ImageDraw
 from spica.boxes import Boxes, clip, is_valid
 from spica.labels.fields.surfaces import Surfaces
 from spica.labels.fields.views import Ids, View
-
-LEAST_VISIBLE = 0.3  # heads of which less can be seen are not labelled, as in the real data set
+from spica.labels.labelled import LEAST_VISIBLE
 
 
 def label_heads(surfaces: Surfaces, view: View, ids: Ids) -> Boxes:
