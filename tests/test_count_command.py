@@ -2,12 +2,14 @@
 
 import csv
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from painted_frames import paint_frame
 from spica.cli import app
 from spica.counting.intervals import CountModel, counted
 from spica.detections import Detections
@@ -110,6 +112,78 @@ def test_in_a_frame_only_its_heads_count(results: Path, tmp_path: Path) -> None:
     assert "no_frame" in second["flags"]
 
 
+def on_frames(tmp_path: Path) -> tuple[Path, np.ndarray]:
+    """Return results on a photo with a frame and one without; and the frame's corners."""
+    folder = tmp_path / "framed"
+    folder.mkdir()
+    field, _ = render_field(1, side=640)
+    photo, corners = paint_frame(field, np.random.default_rng(3), "white")
+    write_image(folder / "frame.png", photo)
+    write_image(folder / "none.png", field)
+    predict_folder(as_many_as_bright, Order([folder], tmp_path / "boxes", 0.5, card=CARD))
+    return tmp_path / "boxes", corners
+
+
+def test_the_frame_is_found_on_the_photo_and_can_be_given_back(tmp_path: Path) -> None:
+    pytest.importorskip("skimage", reason="needs the extra frame")
+    boxes, corners = on_frames(tmp_path)
+    result = run("count", boxes, "--out", tmp_path / "out", "--frame", "0.5x0.5")
+    assert result.exit_code == 0, result.output
+    assert "none.png: no frame found of which Spica is sure" in result.output
+    framed, none = rows(tmp_path / "out" / "counts.csv")
+    assert (framed["area_m2"], none["area_m2"]) == ("0.2500", "")
+    assert "no_frame" in none["flags"]
+    assert "no_frame" not in framed["flags"]
+    (row,) = rows(tmp_path / "out" / "frames.csv")
+    assert (row["image"], row["corners"]) == ("frame.png", "found")
+    found = np.array([[float(row[f"x{n}"]), float(row[f"y{n}"])] for n in (1, 2, 3, 4)])
+    assert max(np.linalg.norm(found - corner, axis=1).min() for corner in corners) < 3  # pixels
+    assert (tmp_path / "out" / "frames" / "frame.png.jpg").is_file()
+    again = run(
+        *("count", boxes, "--out", tmp_path / "again", "--frame", "0.5x0.5"),
+        *("--corners", tmp_path / "out" / "frames.csv", "--no-pictures"),
+    )
+    assert again.exit_code == 0, again.output
+    assert "frames.csv lacks 1 photos: the frame is looked for on them" in again.output
+    assert rows(tmp_path / "again" / "counts.csv") == [framed, none]
+    assert rows(tmp_path / "again" / "frames.csv") == [{**row, "corners": "given"}]
+    assert not (tmp_path / "again" / "frames").exists()
+
+
+def test_no_frame_is_found_on_photos_that_were_moved_or_changed(tmp_path: Path) -> None:
+    pytest.importorskip("skimage", reason="needs the extra frame")
+    boxes, _ = on_frames(tmp_path)
+    write_image(tmp_path / "framed" / "frame.png", np.zeros((30, 20, 3), dtype=np.uint8))
+    (tmp_path / "framed" / "none.png").unlink()
+    result = run("count", boxes, "--out", tmp_path / "out", "--frame", "0.5x0.5")
+    assert result.exit_code == 0, result.output
+    assert "frame.png: has 20 x 30 pixels, expected 640 x 640 as predicted" in result.output
+    assert "none.png: the photo is no longer where it was predicted" in result.output
+    assert all("no_frame" in row["flags"] for row in rows(tmp_path / "out" / "counts.csv"))
+
+
+def test_corners_are_not_overwritten_by_those_that_were_used(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "frames.csv").write_text("image,x1,y1,x2,y2,x3,y3,x4,y4\n")
+    result = run("count", results, "--out", tmp_path, "--frame", "1x1", "--corners", tmp_path / "frames.csv")
+    assert result.exit_code == 2
+    assert "would be overwritten" in result.output
+
+
+def test_without_what_finds_frames_one_line_says_how_to_install_it(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    monkeypatch.setitem(sys.modules, "scipy.ndimage", None)
+    result = run("count", results, "--out", tmp_path / "out", "--frame", "1x1")
+    assert result.exit_code == 1
+    assert "--frame without --corners needs it: pip install 'spica-wheat[frame]'" in result.output
+    (tmp_path / "corners.csv").write_text("image,x1,y1,x2,y2,x3,y3,x4,y4\na,0,0,50,0,50,200,0,200\n")
+    result = run("count", results, "--out", tmp_path / "out", "--frame", "1x1", "--corners", tmp_path / "corners.csv")
+    assert result.exit_code == 0, result.output
+    assert "corners.csv lacks 2 photos, and they have no density" in result.output
+    assert [row["area_m2"] for row in rows(tmp_path / "out" / "counts.csv")] == ["1.0000", "", ""]
+
+
 def test_bad_rows_of_plots_are_told_and_the_others_count(results: Path, tmp_path: Path) -> None:
     (tmp_path / "plots.csv").write_text("image,plot\na,12\nzzz,4\na.png,5\nb,\n")
     result = run("count", results, "--out", tmp_path / "out", "--plots", tmp_path / "plots.csv")
@@ -128,7 +202,8 @@ def test_bad_rows_of_plots_are_told_and_the_others_count(results: Path, tmp_path
     [
         (("--gsd", 1, "--height", 1, "--angle", 60), "give one of"),
         (("--height", 1), "--height and --angle go together"),
-        (("--frame", "0.5x0.5"), "--frame and --corners go together"),
+        (("--corners", "x.csv"), "--corners needs --frame"),
+        (("--frame", "0.5x0.5", "--corners", "x.csv", "--gsd", 1), "give one of"),
         (("--frame", "half a metre", "--corners", "x.csv"), "expected two sides in metres, such as 0.5x0.5"),
         (("--frame", "0x1", "--corners", "x.csv"), "expected two sides in metres"),
     ],

@@ -74,6 +74,16 @@ def draw_evaluation(
     return np.array(canvas)
 
 
+def draw_outline(image: Image, corners: Float[np.ndarray, "corners 2"]) -> Image:
+    """Return a copy of the photo with lines from corner to corner, in pixels, and back to the first."""
+    canvas = Pillow.fromarray(image)
+    draw = ImageDraw.Draw(canvas)
+    way = [(x, y) for x, y in [*corners.tolist(), *corners[:2].tolist()]]  # beyond the first: all corners are joined
+    draw.line(way, _BLACK, _line_width(draw) + 2, joint="curve")
+    draw.line(way, MISS, _line_width(draw), joint="curve")
+    return np.array(canvas)
+
+
 def contact_sheet(
     images: Sequence[UInt8[np.ndarray, "_ _ 3"]], columns: int, *, side: int = 320
 ) -> UInt8[np.ndarray, "_ _ 3"]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from spica.cli.detecting import Device, Gsd, ViewCount, Views, Weights, looks_of, predicted
+from spica.cli.frames import Frame, check_frame, frames_on
 from spica.cli.rasters import Wanted, count_raster
 from spica.cli.terminal import console, fail, misuse, say
 
@@ -31,8 +32,7 @@ class Measures:
     gsd: float | None
     height: float | None
     angle: float | None
-    frame: tuple[float, float] | None
-    corners: Path | None
+    frame: Frame | None
 
 
 def count(
@@ -52,7 +52,10 @@ def count(
         str | None, typer.Option(metavar="0.5x0.5", help="Metres of the inner sides of a frame that lies on the field.")
     ] = None,
     corners: Annotated[
-        Path | None, typer.Option(help="CSV with the frame's inner corners: image,x1,y1,x2,y2,x3,y3,x4,y4; pixels.")
+        Path | None,
+        typer.Option(
+            help="CSV with the frame's inner corners: image,x1,y1,x2,y2,x3,y3,x4,y4; pixels. Others are found."
+        ),
     ] = None,
     plots: Annotated[
         Path | None,
@@ -77,7 +80,9 @@ def count(
     from spica.prediction.reading import is_result_folder, read_results
     from spica.rasters.raster import only_raster
 
-    measures = Measures(gsd, height, angle, _sides(frame), corners)
+    if frame is None and corners is not None:
+        misuse("--corners needs --frame")
+    measures = Measures(gsd, height, angle, None if frame is None else Frame(_sides(frame), corners, out, pictures))
     _require_one(measures)
     results = read_results(paths[0]) if len(paths) == 1 and is_result_folder(paths[0]) else None
     raster = only_raster(paths if results is None else results.inputs)
@@ -129,11 +134,11 @@ def _tell(
 def _require_one(measures: Measures) -> None:
     given = [measures.gsd is not None, measures.height is not None, measures.frame is not None]
     if sum(given) > 1:
-        misuse("give one of --gsd, --height with --angle, and --frame with --corners")
+        misuse("give one of --gsd, --height with --angle, and --frame")
     if (measures.height is None) != (measures.angle is None):
         misuse("--height and --angle go together")
-    if (measures.frame is None) != (measures.corners is None):
-        misuse("--frame and --corners go together")
+    if measures.frame is not None:
+        check_frame(measures.frame)
 
 
 def _check_for_photos(plots: Path | None, density_map: Path | None) -> None:
@@ -162,10 +167,8 @@ def _check_for_raster(wanted: Wanted, measures: Measures, gsd: float) -> None:
             misuse(f"--map needs metres, and {wanted.raster} has no coordinate system on the earth; give --gsd")
 
 
-def _sides(frame: str | None) -> tuple[float, float] | None:
+def _sides(frame: str) -> tuple[float, float]:
     """Return the sides of a frame in metres."""
-    if frame is None:
-        return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?)x(\d+(?:\.\d+)?)", frame)
     if found is None or not all(float(side) > 0 for side in found.groups()):
         misuse(f"--frame is {frame!r}, expected two sides in metres, such as 0.5x0.5")
@@ -191,13 +194,12 @@ def _detected(
 
 
 def _grounds(measures: Measures, results: "Results") -> tuple[Mapping[str, "Ground"], tuple["Problem", ...]]:
-    """Return the ground on each photo where it is known, and what is wrong with the table of corners."""
+    """Return the ground on each photo where it is known, and what is to be said of the frames on the others."""
     from spica.counting.ground import FromAbove, Sampled
-    from spica.counting.tables import read_frames
 
+    if measures.frame is not None:
+        return frames_on(results, measures.frame)
     names = [photo.name for photo in results.photos]
-    if measures.frame is not None and measures.corners is not None:
-        return read_frames(measures.corners, names, measures.frame)
     if measures.height is not None and measures.angle is not None:
         return dict.fromkeys(names, FromAbove(measures.height, measures.angle)), ()
     gsd = measures.gsd or results.gsd

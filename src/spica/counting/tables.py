@@ -43,6 +43,21 @@ def read_frames(
     return _read(file, ("image", *_CORNERS), photos, partial(_frame, sides))
 
 
+def write_frames(file: Path, frames: Mapping[str, Quadrat], found: Collection[str]) -> None:
+    """Write frames as `read_frames` reads them; the column `corners` says of which photos they were `found`, not given.
+
+    Raises:
+        AnnotationError: if a name holds a line break.
+        OutputError: if the file cannot be written.
+    """
+    # A tenth of a pixel is far below what a user can see, or a frame be found to.
+    rows = (
+        [name, *(f"{edge:.1f}" for edge in frame.corners.ravel()), "found" if name in found else "given"]
+        for name, frame in frames.items()
+    )
+    write_table(file, ("image", *_CORNERS, "corners"), rows)
+
+
 def write_counts(file: Path, counts: Sequence[Count], columns: Sequence[str]) -> None:
     """Write counts as CSV with `COUNT_COLUMNS` or `PLOT_COLUMNS`: unknown numbers are empty, flags parted by spaces.
 
