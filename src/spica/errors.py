@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _GEO = frozenset({"rasterio", "shapely", "pyogrio"})
+_OVERLAP = frozenset({"skimage", "scipy"})
 _LEARNING = frozenset({"torch", "torchvision", "timm", "safetensors", "accelerate", "pydantic", "onnx", "spox"})
 
 
@@ -80,6 +81,18 @@ def needing_geo(what: str) -> Iterator[None]:
         ModuleNotFoundError: if anything else is missing.
     """
     with _needing(_GEO, "geo", what):
+        yield
+
+
+@contextmanager
+def needing_overlap(what: str) -> Iterator[None]:
+    """Turn a failed import of what photos that overlap need into a line that says how to install it; `what` needs it.
+
+    Raises:
+        MissingExtraError: if one of those packages is not installed.
+        ModuleNotFoundError: if anything else is missing.
+    """
+    with _needing(_OVERLAP, "overlap", what):
         yield
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from spica.cli.detecting import Device, Gsd, ViewCount, Views, Weights, looks_of, predicted
+from spica.cli.overlapping import check_overlapping, counted_once, total, with_shares
 from spica.cli.rasters import Wanted, count_raster
 from spica.cli.terminal import console, fail, misuse, say
 
@@ -64,6 +65,9 @@ def count(
     density_map: Annotated[
         Path | None, typer.Option("--map", metavar="FILE.png", help="Draw a map of the density on a GeoTIFF.")
     ] = None,
+    overlapping: Annotated[
+        bool, typer.Option(help="Photos overlap: find by their pixels where, and count no ground twice in sums.")
+    ] = False,
     level: Annotated[Literal["90", "95"], typer.Option(help="Percent of the intervals.")] = "90",
     weights: Annotated[list[Path] | None, Weights] = None,
     views: Annotated[ViewCount, Views] = "1",
@@ -72,7 +76,7 @@ def count(
 ) -> None:
     """Count heads per photo, plot and square metre, with intervals; exit with 1 if a photo or a row was left out."""
     from spica.counting.counts import count as counted
-    from spica.counting.tables import COUNT_COLUMNS, PLOT_COLUMNS, read_plots, write_counts
+    from spica.counting.tables import COUNT_COLUMNS, ONCE_COLUMNS, PLOT_COLUMNS, read_plots, write_counts
     from spica.images import make_folder
     from spica.prediction.reading import is_result_folder, read_results
     from spica.rasters.raster import only_raster
@@ -87,6 +91,8 @@ def count(
         _check_for_photos(plots, density_map)
     else:
         _check_for_raster(wanted, measures, known_gsd)
+    if overlapping:
+        check_overlapping(raster=wanted is not None, frame=measures.frame is not None)
     failed = 0
     if results is None:
         results, failed = _detected(paths, out, measures, (weights or (), views, device, pictures))
@@ -101,7 +107,14 @@ def count(
     share = int(level) / 100
     rows = [counted([part], results.counts, level=share) for part in parts]
     make_folder(out)
-    write_counts(out / "counts.csv", rows, COUNT_COLUMNS)
+    if overlapping:
+        parts, unknown = counted_once(results, parts, grounds, out)
+        problems = (*problems, *unknown)
+        write_counts(out / "counts.csv", with_shares(rows, parts), ONCE_COLUMNS)
+    else:
+        write_counts(out / "counts.csv", rows, COUNT_COLUMNS)
+    if overlapping and plots is None:
+        write_counts(out / "plots.csv", [total(parts, results.counts, share)], PLOT_COLUMNS)
     if plots is not None:
         rows = [counted(own, results.counts, level=share) for own in _by_plot(parts)]
         write_counts(out / "plots.csv", rows, PLOT_COLUMNS)
@@ -229,7 +242,7 @@ def _show(rows: Sequence["Count"], plots: bool) -> None:
 
     table = Table("plot" if plots else "photo", "heads", "interval", "m²", "heads/m²", "interval", "flags")
     for row in rows[:_SHOWN]:
-        heads = f"{row.found}" if row.heads is None else f"{row.heads:.0f}"
+        heads = f"{row.found:.0f}" if row.heads is None else f"{row.heads:.0f}"
         area = "" if row.area is None else f"{row.area:.2f}"
         density = "" if row.density is None else f"{row.density:.0f}"
         limits = _limits(row.low, row.high), _limits(row.density_low, row.density_high)
