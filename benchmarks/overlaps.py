@@ -98,7 +98,8 @@ def print_sums(images: list[LabelledImage], seed: int, desk: Path) -> None:
     spread = np.abs(single).mean()
     print(
         f"nine windows, half of each shared with the next: {truth} heads, {once / truth:.3f} of them"
-        f" counted once, {spread:.1%} off for a photo on the average, {each / truth:.3f} counted in each; {links / len(images):.1f} pairs",
+        f" counted once, {spread:.1%} off for a photo on the average,"
+        f" {each / truth:.3f} counted in each; {links / len(images):.1f} pairs",
         flush=True,
     )
 
