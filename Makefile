@@ -32,7 +32,7 @@ benchmark: .venv/installed  ## Speed, side by side; real photos are used where S
 	$(BIN)/python benchmarks/augmentation.py
 
 requirements: .venv/installed  ## Compile what continuous integration and the demo install
-	$(BIN)/uv pip compile pyproject.toml --extra train --extra geo --extra frame --group dev --universal --no-header --output-file requirements.txt
+	$(BIN)/uv pip compile pyproject.toml --extra train --extra geo --extra ground --group dev --universal --no-header --output-file requirements.txt
 	$(BIN)/uv pip compile pyproject.toml --universal --no-header --constraint requirements.txt --output-file requirements-core.txt
 
 .venv/installed: requirements.txt pyproject.toml

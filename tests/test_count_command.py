@@ -176,7 +176,7 @@ def test_without_what_finds_frames_one_line_says_how_to_install_it(
     monkeypatch.setitem(sys.modules, "scipy.ndimage", None)
     result = run("count", results, "--out", tmp_path / "out", "--frame", "1x1")
     assert result.exit_code == 1
-    assert "--frame without --corners needs it: pip install 'spica-wheat[frame]'" in result.output
+    assert "--frame without --corners needs it: pip install 'spica-wheat[ground]'" in result.output
     (tmp_path / "corners.csv").write_text("image,x1,y1,x2,y2,x3,y3,x4,y4\na,0,0,50,0,50,200,0,200\n")
     result = run("count", results, "--out", tmp_path / "out", "--frame", "1x1", "--corners", tmp_path / "corners.csv")
     assert result.exit_code == 0, result.output
@@ -255,3 +255,39 @@ def test_photos_are_looked_at_first_and_can_be_counted_again(tmp_path: Path) -> 
     assert again.exit_code == 1
     assert "holds results already; count those by `spica count" in again.output
     assert run("count", tmp_path / "out" / "boxes", "--out", tmp_path / "again").exit_code == 0
+
+
+def test_photos_that_overlap_count_shared_ground_once(tmp_path: Path) -> None:
+    pytest.importorskip("skimage")
+    random = np.random.default_rng(5)
+    field = np.repeat(np.repeat(random.integers(0, 256, (100, 150, 1), dtype=np.uint8), 4, axis=0), 4, axis=1)
+    field = np.repeat(field, 3, axis=2)
+    (tmp_path / "photos").mkdir()
+    for name, left in (("a", 0), ("b", 200)):  # photos of 400 x 400, half of each shared
+        photo = field[:, left : left + 400].copy()
+        photo[0, 0] = 4  # heads to be found, at x = 14, 24, 34, 44
+        write_image(tmp_path / "photos" / f"{name}.png", photo)
+    predict_folder(as_many_as_bright, Order([tmp_path / "photos"], tmp_path / "results", 0.5, card=CARD))
+    result = run("count", tmp_path / "results", "--out", tmp_path / "out", "--gsd", 1, "--overlapping")
+    assert result.exit_code == 0, result.output
+    assert "1 pairs of photos share ground" in result.output
+    first, second = rows(tmp_path / "out" / "counts.csv")
+    assert (first["found"], first["found_once"], second["found_once"]) == ("4", "4.00", "2.00")
+    (pair,) = rows(tmp_path / "out" / "overlaps.csv")
+    assert (pair["image"], pair["other"], pair["by_way_of"]) == ("a.png", "b.png", "")
+    assert float(pair["part_of_image"]) == pytest.approx(0.5, abs=0.02)
+    (total,) = rows(tmp_path / "out" / "plots.csv")
+    assert (total["found"], total["photos"]) == ("6.0", "2")
+    assert float(total["area_m2"]) == pytest.approx(0.6 * 0.4, rel=0.02)
+    (tmp_path / "photos" / "b.png").unlink()
+    again = run("count", tmp_path / "results", "--out", tmp_path / "again", "--overlapping")
+    assert again.exit_code == 1
+    assert "b.png (image b.png): there is no such file" in again.output
+    assert "overlap_unknown" in rows(tmp_path / "again" / "counts.csv")[1]["flags"]
+
+
+def test_overlaps_are_not_looked_for_in_frames(results: Path, tmp_path: Path) -> None:
+    options = ("--frame", "1x1", "--corners", "x.csv", "--overlapping")
+    result = run("count", results, "--out", tmp_path / "out", *options)
+    assert result.exit_code == 2
+    assert "--overlapping and --frame do not go together" in result.output

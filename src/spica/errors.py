@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _GEO = frozenset({"rasterio", "shapely", "pyogrio"})
-_FRAME = frozenset({"skimage", "scipy"})
+_GROUND = frozenset({"skimage", "scipy"})
 _LEARNING = frozenset({"torch", "torchvision", "timm", "safetensors", "accelerate", "pydantic", "onnx", "spox"})
 
 
@@ -85,14 +85,14 @@ def needing_geo(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def needing_frame(what: str) -> Iterator[None]:
-    """Turn a failed import of what finds frames into a line that says how to install it; `what` needs it.
+def needing_ground(what: str) -> Iterator[None]:
+    """Turn a failed import of what finds frames and overlaps into a line that says how to install it; `what` needs it.
 
     Raises:
         MissingExtraError: if one of those packages is not installed.
         ModuleNotFoundError: if anything else is missing.
     """
-    with _needing(_FRAME, "frame", what):
+    with _needing(_GROUND, "ground", what):
         yield
 
 

@@ -1,7 +1,7 @@
 """The command that turns boxes into answers: heads per photo, plot and square metre."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,18 +10,17 @@ import typer
 
 from spica.cli.detecting import Device, Gsd, ViewCount, Views, Weights, looks_of, predicted
 from spica.cli.frames import Frame, check_frame, frames_on
+from spica.cli.overlapping import check_overlapping, counted_once, total, with_shares
 from spica.cli.rasters import Wanted, count_raster
 from spica.cli.terminal import console, fail, misuse, say
 
 if TYPE_CHECKING:
-    from spica.counting.counts import Count, Part
+    from spica.counting.counts import Count
     from spica.counting.ground import Ground
     from spica.labels.problems import Problem
-    from spica.prediction.journal import Outcome
     from spica.prediction.reading import Results
 
 BOXES = "boxes"  # folder of the results of predict, where photos are given
-_NO_FRAME = "no_frame"  # flag of a photo on which the corners of the frame are not known
 _SHOWN = 20  # rows on the terminal
 
 
@@ -67,6 +66,9 @@ def count(
     density_map: Annotated[
         Path | None, typer.Option("--map", metavar="FILE.png", help="Draw a map of the density on a GeoTIFF.")
     ] = None,
+    overlapping: Annotated[
+        bool, typer.Option(help="Photos overlap: find by their pixels where, and count no ground twice in sums.")
+    ] = False,
     level: Annotated[Literal["90", "95"], typer.Option(help="Percent of the intervals.")] = "90",
     weights: Annotated[list[Path] | None, Weights] = None,
     views: Annotated[ViewCount, Views] = "1",
@@ -75,8 +77,9 @@ def count(
 ) -> None:
     """Count heads per photo, plot and square metre, with intervals; exit with 1 if a photo or a row was left out."""
     from spica.counting.counts import count as counted
-    from spica.counting.tables import COUNT_COLUMNS, PLOT_COLUMNS, read_plots, write_counts
+    from spica.counting.tables import COUNT_COLUMNS, ONCE_COLUMNS, PLOT_COLUMNS, read_plots, write_counts
     from spica.images import make_folder
+    from spica.prediction.parts import by_plot, part_of
     from spica.prediction.reading import is_result_folder, read_results
     from spica.rasters.raster import only_raster
 
@@ -92,6 +95,8 @@ def count(
         _check_for_photos(plots, density_map)
     else:
         _check_for_raster(wanted, measures, known_gsd)
+    if overlapping:
+        check_overlapping(raster=wanted is not None, frame=measures.frame is not None)
     failed = 0
     if results is None:
         results, failed = _detected(paths, out, measures, (weights or (), views, device, pictures))
@@ -102,13 +107,23 @@ def count(
     names = [photo.name for photo in results.photos]
     plot_of, problems = read_plots(plots, names) if plots is not None else ({}, ())
     grounds, unread = _grounds(measures, results)
-    parts = [_part(photo, plot_of.get(photo.name, ""), grounds.get(photo.name), measures) for photo in results.photos]
+    framed = measures.frame is not None
+    parts = [
+        part_of(photo, plot_of.get(photo.name, ""), grounds.get(photo.name), framed=framed) for photo in results.photos
+    ]
     share = int(level) / 100
     rows = [counted([part], results.counts, level=share) for part in parts]
     make_folder(out)
-    write_counts(out / "counts.csv", rows, COUNT_COLUMNS)
+    if overlapping:
+        parts, unknown = counted_once(results, parts, grounds, out)
+        problems = (*problems, *unknown)
+        write_counts(out / "counts.csv", with_shares(rows, parts), ONCE_COLUMNS)
+    else:
+        write_counts(out / "counts.csv", rows, COUNT_COLUMNS)
+    if overlapping and plots is None:
+        write_counts(out / "plots.csv", [total(parts, results.counts, share)], PLOT_COLUMNS)
     if plots is not None:
-        rows = [counted(own, results.counts, level=share) for own in _by_plot(parts)]
+        rows = [counted(own, results.counts, level=share) for own in by_plot(parts)]
         write_counts(out / "plots.csv", rows, PLOT_COLUMNS)
     _tell(rows, plots is not None, results, (*problems, *unread), failed, out)
 
@@ -206,35 +221,13 @@ def _grounds(measures: Measures, results: "Results") -> tuple[Mapping[str, "Grou
     return dict.fromkeys(names, Sampled(gsd)) if gsd else {}, ()
 
 
-def _part(photo: "Outcome", plot: str, ground: "Ground | None", measures: Measures) -> "Part":
-    from spica.counting.counts import Part, held
-    from spica.counting.ground import border_margin
-    from spica.prediction.flags import knows_size
-
-    missing = (_NO_FRAME,) if measures.frame is not None and ground is None else ()
-    return Part(
-        plot=plot,
-        image=photo.name,
-        found=held(photo.boxes, ground),
-        area=None if ground is None else ground.area(photo.width, photo.height, border_margin(photo.boxes)),
-        flags=(*photo.flags, *missing),
-        known=knows_size(photo.flags),
-    )
-
-
-def _by_plot(parts: Collection["Part"]) -> list[list["Part"]]:
-    """Return the parts of each plot, plots by name; photos of no plot are left out."""
-    names = sorted({part.plot for part in parts} - {""})
-    return [[part for part in parts if part.plot == name] for name in names]
-
-
 def _show(rows: Sequence["Count"], plots: bool) -> None:
     """Print the first rows as a table."""
     from rich.table import Table
 
     table = Table("plot" if plots else "photo", "heads", "interval", "m²", "heads/m²", "interval", "flags")
     for row in rows[:_SHOWN]:
-        heads = f"{row.found}" if row.heads is None else f"{row.heads:.0f}"
+        heads = f"{row.found:.0f}" if row.heads is None else f"{row.heads:.0f}"
         area = "" if row.area is None else f"{row.area:.2f}"
         density = "" if row.density is None else f"{row.density:.0f}"
         limits = _limits(row.low, row.high), _limits(row.density_low, row.density_high)

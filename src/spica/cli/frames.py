@@ -1,6 +1,6 @@
 """The frame on each photo, for the command that counts: given in a table, or found on the photo itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,10 +71,11 @@ def _found(
 ) -> tuple[dict[str, "Quadrat"], tuple["Problem", ...]]:
     """Return the frames found on photos, and what is to be said of those on which there is none."""
     from spica.counting.ground import Quadrat
+    from spica.prediction.reading import paths_of
 
     if frame.corners is not None and not _can_find(f"{frame.corners} lacks {len(photos):,} photos"):
         return {}, ()
-    paths, found, problems = _paths(results), dict[str, Quadrat](), list["Problem"]()
+    paths, found, problems = paths_of(results), dict[str, Quadrat](), list["Problem"]()
     with progress() as bar:
         for photo in bar.track(photos, description="frames"):
             seen = _seen(photo, paths.get(photo.name), frame)
@@ -97,13 +98,6 @@ def _can_find(lack: str) -> bool:
         return False
     say(f"{lack}: the frame is looked for on them")
     return True
-
-
-def _paths(results: "Results") -> Mapping[str, Path]:
-    """Return where each photo lies; none if what was given to predict is no longer there."""
-    from spica.images import name_photos
-
-    return name_photos(results.inputs) if all(path.exists() for path in results.inputs) else {}
 
 
 def _seen(outcome: "Outcome", path: Path | None, frame: Frame) -> "Quadrat | Problem":

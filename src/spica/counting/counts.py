@@ -16,14 +16,16 @@ class Part:
     """What was found on the ground that a photo shows: its heads, and its area in square metres if that is known.
 
     `known` says that the heads have a size that the detector knows; `flags` are those of `spica.prediction.flags`.
+    `share` is which part of the photo's ground that is, below 1 where photos overlap and each has a share of it.
     """
 
     plot: str
     image: str
-    found: int
+    found: float
     area: float | None = None
     flags: tuple[str, ...] = ()
     known: bool = True
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,14 @@ class Count:
     `image` is empty for a plot. `found` is how many boxes there are. `heads` is their number corrected for what the
     detector misses and invents on the average, from `low` to `high` is its interval; all three are None if nothing is
     known of that. The area, in square metres, and the densities, in heads per square metre, are None where the ground
-    is not known; the density is of `found` if `heads` is None.
+    is not known; the density is of `found` if `heads` is None. `found_once` and `area_once` are what a photo adds
+    to sums over photos that overlap; None where that was not asked for.
     """
 
     plot: str
     image: str
     photos: int
-    found: int
+    found: float
     heads: float | None
     low: float | None
     high: float | None
@@ -48,6 +51,8 @@ class Count:
     density_low: float | None
     density_high: float | None
     flags: tuple[str, ...]
+    found_once: float | None = None
+    area_once: float | None = None
 
 
 def held(boxes: Boxes, ground: Ground | None) -> int:
@@ -58,6 +63,8 @@ def held(boxes: Boxes, ground: Ground | None) -> int:
 def count(parts: Sequence[Part], model: CountModel | None, *, level: float = 0.9) -> Count:
     """Return the count of a photo, which is one part, or of a plot, which is several that share no ground.
 
+    Of photos that overlap, parts are shares: all of them together are as many independent photos as the ground would
+    fill without overlap. That a head was seen several times is taken to say nothing: what hides it may hide it in all.
     What photos of a field share does not average out, so that a plot's interval is wider than if they were independent.
 
     Raises:
@@ -71,7 +78,7 @@ def count(parts: Sequence[Part], model: CountModel | None, *, level: float = 0.9
     heads = low = high = None
     if model is not None:
         known = all(part.known for part in parts)
-        estimate = counted(model, found, level=level, photos=len(parts), known=known)
+        estimate = counted(model, found, level=level, photos=sum(part.share for part in parts), known=known)
         heads, low, high = estimate.heads, estimate.low, estimate.high
     return Count(
         plot=parts[0].plot,

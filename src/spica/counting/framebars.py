@@ -184,7 +184,7 @@ def _line(
         return None, 0.0
     # Scaled so that residuals are pixels outward: the line is nearly parallel to the side.
     points = np.stack([along * 1000, outward], axis=1)
-    model, on = ransac(points, LineModelND, 2, _STRAIGHT, max_trials=60, rng=0)  # type: ignore[no-untyped-call]
+    model, on = ransac(points, LineModelND, 2, _STRAIGHT, max_trials=60, rng=0)
     if model is None or on is None or on.sum() < 8:
         return None, 0.0
     slope, start = np.polyfit(along[on], outward[on], 1)

@@ -35,8 +35,10 @@ class CountModel:
     reach_90: float
     reach_95: float
 
-    def spread(self, heads: Float[np.ndarray, " n"], photos: int = 1, outside: float = 0.0) -> Float[np.ndarray, " n"]:
-        """Return the standard deviation of corrected counts that are sums over `photos` photos each."""
+    def spread(
+        self, heads: Float[np.ndarray, " n"], photos: float = 1, outside: float = 0.0
+    ) -> Float[np.ndarray, " n"]:
+        """Return the standard deviation of corrected counts that are sums over `photos` photos, or parts of them."""
         shared = (self.between**2 + outside**2) * heads**2
         return np.asarray(np.sqrt(shared + self.within**2 * (heads + photos)))
 
@@ -77,7 +79,7 @@ def calibrate(
     return replace(_fitted(found, true, names, used), reach_90=_quantile(far, 0.9), reach_95=_quantile(far, 0.95))
 
 
-def counted(model: CountModel, found: int, *, level: float = 0.9, photos: int = 1, known: bool = True) -> Estimate:
+def counted(model: CountModel, found: float, *, level: float = 0.9, photos: float = 1, known: bool = True) -> Estimate:
     """Return how many heads there are if `found` were found on some photos of one field; limits are not below 0.
 
     `known` is false if the heads are larger or smaller than those the detector knows: the interval is then wider.

@@ -17,6 +17,8 @@ _CORNERS = ("x1", "y1", "x2", "y2", "x3", "y3", "x4", "y4")
 _FIELDS = ("photos", "found", "heads", "low", "high", "area_m2", "density", "density_low", "density_high", "flags")
 COUNT_COLUMNS = ("plot", "image", *_FIELDS[1:])
 PLOT_COLUMNS = ("plot", *_FIELDS)
+ONCE_COLUMNS = (*COUNT_COLUMNS, "found_once", "area_once_m2")
+OVERLAP_COLUMNS = ("image", "other", "part_of_image", "part_of_other", "fitting", "by_way_of")
 
 
 def read_plots(file: Path, photos: Collection[str]) -> tuple[dict[str, str], tuple[Problem, ...]]:
@@ -74,8 +76,11 @@ def _cells(one: Count) -> dict[str, str]:
         **{name: _number(getattr(one, name), 1) for name in ("heads", "low", "high")},
         **{name: _number(getattr(one, name), 1) for name in ("density", "density_low", "density_high")},
         "area_m2": _number(one.area, 4),
+        "area_once_m2": _number(one.area_once, 4),
+        "found_once": _number(one.found_once, 2),
+        "found": _number(one.found, 0 if isinstance(one.found, int) else 1),
     }
-    texts = {"plot": one.plot, "image": one.image, "photos": str(one.photos), "found": str(one.found)}
+    texts = {"plot": one.plot, "image": one.image, "photos": str(one.photos)}
     return {**texts, **numbers, "flags": " ".join(one.flags)}
 
 

@@ -2,6 +2,7 @@
 
 from spica.images.aspect import ASPECT_SIDE, Aspect, aspect_of
 from spica.images.finding import DRAWN_SIGN, PHOTO_SUFFIXES, find_images, mark_drawn, name_photos, photos_in
+from spica.images.position import position_of
 from spica.images.reading import MOST_PIXELS, Photo, image_size, read_image, read_photo
 from spica.images.resizing import fitted_size, read_resized, resized
 from spica.images.writing import make_folder, write_atomically, write_image, written_atomically
@@ -21,6 +22,7 @@ __all__ = [
     "mark_drawn",
     "name_photos",
     "photos_in",
+    "position_of",
     "read_image",
     "read_photo",
     "read_resized",

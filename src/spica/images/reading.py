@@ -80,7 +80,7 @@ def read_photo(path: Path, least_side: int | None = None) -> Photo:
     Raises:
         ImageError: as `read_image`.
     """
-    with _decoding(path) as image:
+    with decoding(path) as image:
         width, height = _upright_size(image)
         if isinstance(image, JpegImageFile) and image.mode in {"RGB", "L"}:
             return Photo(_decoded_jpeg(image, least_side), width, height)
@@ -101,7 +101,7 @@ def _decoded_jpeg(image: JpegImageFile, least_side: int | None) -> Image:
     stream: Any = image.fp
     stream.seek(0)
     pixels = decode_jpeg(stream.read(), colorspace="RGB", **{longer: least})
-    return np.ascontiguousarray(_UPRIGHT.get(_exif(image).get(_ORIENTATION_TAG, 1), _UPRIGHT[1])(pixels))
+    return np.ascontiguousarray(_UPRIGHT.get(exif_of(image).get(_ORIENTATION_TAG, 1), _UPRIGHT[1])(pixels))
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -112,19 +112,19 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         ImageError: if the file is missing, not a photo, larger than `MOST_PIXELS`, or its header is damaged.
     """
-    with _decoding(path) as image:
+    with decoding(path) as image:
         return _upright_size(image)
 
 
 def _upright_size(image: ImageFile) -> tuple[int, int]:
     width, height = image.size
     # Pillow has already swapped the size of a TIFF.
-    if not isinstance(image, TiffImageFile) and _exif(image).get(_ORIENTATION_TAG, 1) in _TURNED:
+    if not isinstance(image, TiffImageFile) and exif_of(image).get(_ORIENTATION_TAG, 1) in _TURNED:
         return height, width
     return width, height
 
 
-def _exif(image: ImageFile) -> Pillow.Exif:
+def exif_of(image: ImageFile) -> Pillow.Exif:
     """Return the EXIF tags; `PngImageFile.getexif` itself decodes the pixels, whether it has to or not."""
     if isinstance(image, PngImageFile) and not _has_metadata_behind(image):
         return Pillow.Image.getexif(image)
@@ -150,7 +150,7 @@ def _has_metadata_behind(image: PngImageFile) -> bool:
 
 
 @contextmanager
-def _decoding(path: Path) -> Iterator[ImageFile]:
+def decoding(path: Path) -> Iterator[ImageFile]:
     """Open a photo and turn whatever Pillow raises on it into an ImageError.
 
     Raises:

@@ -1,19 +1,19 @@
 """Results on their way to be corrected: what was found, on the photos where they lie, so that it can become labels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from spica.boxes import no_boxes
 from spica.detections import no_detections
 from spica.errors import AnnotationError
-from spica.images import image_size, name_photos
+from spica.images import image_size
 from spica.labels.found import FoundHeads, found_heads
 from spica.labels.labelled import LabelledImage
 from spica.labels.photofiles import find_photos
 from spica.labels.photoids import photo_ids
 from spica.labels.photonames import photo_names_of
 from spica.prediction.journal import Outcome
-from spica.prediction.reading import Results
+from spica.prediction.reading import Results, paths_of
 
 
 def to_be_corrected(results: Results, photos: Path | None = None) -> FoundHeads:
@@ -49,18 +49,13 @@ def _paths(results: Results, photos: Path | None) -> dict[str, Path]:
         AnnotationError: if one is not there.
     """
     names = [one.name for one in results.photos]
-    there = _then(results.inputs) if photos is None else _now(names, photos)
+    there = paths_of(results) if photos is None else _now(names, photos)
     missing = [name for name in names if not (name in there and there[name].is_file())]
     if missing:
         raise AnnotationError(
             f"{len(missing)} photo(s) of the results are gone, first {missing[0]}; name their folder by --photos"
         )
     return {name: there[name] for name in names}
-
-
-def _then(inputs: Sequence[Path]) -> Mapping[str, Path]:
-    """Return the photos that are now where they were predicted; none if a place is gone."""
-    return name_photos(inputs) if all(path.exists() for path in inputs) else {}
 
 
 def _now(names: Sequence[str], folder: Path) -> dict[str, Path]:

@@ -13,6 +13,7 @@ from spica.boxes import no_boxes
 from spica.counting.intervals import CountModel
 from spica.detections import COLUMNS, Detections
 from spica.errors import AnnotationError, SubmissionError
+from spica.images import name_photos
 from spica.labels.problems import Place
 from spica.labels.table import read_table
 from spica.prediction.folder import MANIFEST
@@ -63,6 +64,11 @@ def read_results(folder: Path) -> Results:
         )
     except (AnnotationError, KeyError, TypeError, ValueError) as broken:
         raise SubmissionError(f"{folder}: is not what spica predict wrote ({broken}); predict again") from broken
+
+
+def paths_of(results: Results) -> Mapping[str, Path]:
+    """Return where each photo lies, by its name; none if what was given to be predicted is not all there any more."""
+    return name_photos(results.inputs) if all(path.exists() for path in results.inputs) else {}
 
 
 def _manifest(file: Path) -> dict[str, Any]:

@@ -1,0 +1,32 @@
+"""From a photo's result to its part in counts: the heads on the ground that it shows, and that ground's area."""
+
+from collections.abc import Collection
+
+from spica.counting.counts import Part, held
+from spica.counting.ground import Ground, border_margin
+from spica.prediction.flags import knows_size
+from spica.prediction.journal import Outcome
+
+NO_FRAME = "no_frame"  # flag of a photo on which the corners of the frame are not known
+
+
+def part_of(photo: Outcome, plot: str, ground: Ground | None, *, framed: bool) -> Part:
+    """Return what was found on the ground that a photo of a plot shows; all of it if the ground is not known.
+
+    `framed` says that the ground is a frame on the field: a photo without one gets a flag.
+    """
+    missing = (NO_FRAME,) if framed and ground is None else ()
+    return Part(
+        plot=plot,
+        image=photo.name,
+        found=held(photo.boxes, ground),
+        area=None if ground is None else ground.area(photo.width, photo.height, border_margin(photo.boxes)),
+        flags=(*photo.flags, *missing),
+        known=knows_size(photo.flags),
+    )
+
+
+def by_plot(parts: Collection[Part]) -> list[list[Part]]:
+    """Return the parts of each plot, plots by name; photos of no plot are left out."""
+    names = sorted({part.plot for part in parts} - {""})
+    return [[part for part in parts if part.plot == name] for name in names]
