@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 
-from spica.boxes import area
+from spica.boxes import area, clip, is_valid
 from spica.detections import Detect, Detections
 from spica.errors import WeightsError
 from spica.image import Image
@@ -19,7 +20,9 @@ HEAD_SIDE = (
     25.0  # mm, root of a box's area: 74 pixels of 0.33 to 0.385 mm, the median of rres_1, see docs/prediction.md
 )
 _OVERLAP = 0.25  # of a tile: longer than 99 % of the heads of the Global Wheat Head Dataset on photos of 1,024 pixels
-_EDGE_OF_RANGE = 1 / 6  # of the range of sizes, on a logarithmic scale: heads found there are to be looked at again
+_EDGE_OF_RANGE = 1 / 3  # of the range of sizes, on a logarithmic scale: heads found there are to be looked at again
+_CORRECTIONS = 2  # looks after the first: large heads are found in pieces, so the first guess of their size is low
+_LEAST_TILE = 0.75  # of the network's side: tiles are enlarged by a third at the most
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,10 @@ class Looks:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sight:
-    """A photo as it is looked at: in tiles of `tile` x `tile` pixels of the whole photo, its longer side at the most.
+    """A photo as it is looked at: in tiles of `tile` x `tile` pixels of the whole photo.
 
-    `photo` has the pixels that are needed for that: a tile has the network's size, if the file has as many.
+    `photo` has the pixels that are needed for that: a tile has the network's size, if the file has as many. Of a photo
+    that is smaller than a tile the rest is black.
     """
 
     photo: Photo
@@ -94,8 +98,8 @@ class Sight:
     def detect(self, detect: Detect) -> Detections:
         """Return what is found, in pixels of the whole photo."""
         height, width, _ = self.photo.pixels.shape
-        found = tiled(detect, self.side, overlap_of(self.side))(self.photo.pixels)
-        return found.scaled(self.photo.width / width, self.photo.height / height)
+        found = tiled(detect, self.side, overlap_of(self.side))(_widened(self.photo.pixels, self.side))
+        return _inside(found, width, height).scaled(self.photo.width / width, self.photo.height / height)
 
     def head_side(self, found: Detections, card: Card) -> float | None:
         """Return the side of the median head as the network sees it, in its pixels; None if there are too few."""
@@ -122,35 +126,60 @@ def seen(detect: Detect, path: Path, sight: Sight, card: Card, looks: Looks) -> 
     """Return how a photo is best looked at, and what is found so, in pixels of the whole photo.
 
     Unless the tile is given, a photo is looked at as a whole. If the median head is then smaller than the card knows,
-    or hardly any is found, tiles are halved until it is not, as long as the photo has the pixels for it. If hardly any
-    is found in the tiles either, the look at the whole photo is what counts.
+    or hardly any is found, tiles are halved until it is not, as long as the photo has the pixels for it. If the heads
+    are still small, or large, the last look is at tiles, or at a smaller photo, that bring them to the middle of the
+    range. If hardly any is found in the tiles either, the look at the whole photo is what counts.
 
     Raises:
         ImageError: if the photo cannot be read again.
         WeightsError: if the network gives numbers that are not finite.
     """
     found = sight.detect(detect)
-    if looks.side(card) or card.head_sides is None or sight.longer < 2 * card.side:
+    if looks.side(card) or card.head_sides is None:
         return sight, found
-    first, (low, high) = (sight, found), card.head_sides
-    while _is_small(size := sight.head_side(found.above(card.threshold), card), low) and sight.tile >= 2 * card.side:
+    first, (low, high), least = (sight, found), card.head_sides, math.ceil(_LEAST_TILE * card.side)
+    edge = (high / low) ** _EDGE_OF_RANGE
+    while _is_small(size := sight.head_side(found.above(card.threshold), card), low) and sight.tile >= 2 * least:
         sight = _sight(path, card.side, math.ceil(sight.tile / 2), sight.longer)
         found = sight.detect(detect)
-    if size is None:
-        return first
-    if sight.looks > 1 and _is_small(size, low * (high / low) ** _EDGE_OF_RANGE):
-        tile = round(sight.tile * size / _middle(card.head_sides))
-        sight = _sight(path, card.side, max(card.side, tile), sight.longer)
+    for _ in range(_CORRECTIONS):
+        if size is None:
+            return first
+        if (low if sight.looks == 1 else low * edge) <= size <= high / edge:
+            break
+        tile = max(least, round(sight.tile * size / _middle(card.head_sides)))
+        sight = _sight(path, card.side, tile, sight.longer)
         found = sight.detect(detect)
+        size = sight.head_side(found.above(card.threshold), card)
     return sight, found
 
 
 def _sight(path: Path, side: int, tile: int, longer: int) -> Sight:
-    """Return a photo with `side` pixels in a tile, or with all that it has; as a whole if a tile is no smaller."""
-    if tile >= longer:
-        return Sight(read_resized(path, side), longer)
-    needed = round(longer * side / tile) if tile > side else 0
+    """Return a photo with `side` pixels in a tile, or with all that it has; as a whole it has `side` pixels."""
+    needed = max(1, round(longer * side / tile)) if tile > side or tile == longer else 0
+    if needed and tile > longer:
+        tile = round(longer * side / needed)  # so that the whole, with its black, has `side` pixels
     return Sight(read_resized(path, needed), tile)
+
+
+def _widened(pixels: Image, side: int) -> UInt8[np.ndarray, "_ _ 3"]:
+    """Return a photo whose longer side is at least `side`, black to the right and below where it was not.
+
+    It keeps its shape: the network is compiled for each one. Beside grey, boxes were worse (docs/experiments.md).
+    """
+    height, width, _ = pixels.shape
+    zoom = side / max(height, width)
+    if zoom <= 1:
+        return pixels
+    right, below = round(width * zoom) - width, round(height * zoom) - height
+    return np.pad(pixels, ((0, below), (0, right), (0, 0)))
+
+
+def _inside(found: Detections, width: int, height: int) -> Detections:
+    """Return the boxes cut at the borders of a photo, without those beside it."""
+    boxes = clip(found.boxes, width, height)
+    there = is_valid(boxes)
+    return Detections(boxes[there], found.scores[there], found.capped)
 
 
 def _is_small(size: float | None, least: float) -> bool:
