@@ -2,7 +2,7 @@
 
     PYTHONPATH=tests python benchmarks/frames.py [PHOTOS]
 
-Needs the extra frame and the folder of real photos that SPICA_GWHD names. A frame is painted into each photo: of six
+Needs the extra ground and the folder of real photos that SPICA_GWHD names. A frame is painted into each photo: of six
 colours, two shapes, any turn, tilted by up to 15 degrees, with bars of 2 to 7 % of its shorter side, and plants over
 0 to 60 % of them. The photo without a frame and one with three bars are looked at as well. Ends with 1 if more than
 1 % of the photos have a wrong frame, or one that is not there.
@@ -44,8 +44,9 @@ class Trial:
 
 def main(photos: int = PHOTOS) -> int:
     """Print the table and return the exit code."""
-    paths = [path for number, path in enumerate(photos_in(Path(os.environ["SPICA_GWHD"]))) if not was_seen(number)]
-    chosen = [paths[number] for number in np.linspace(0, len(paths) - 1, PHOTOS).astype(int).tolist()]
+    every = photos_in(Path(os.environ["SPICA_GWHD"]))
+    paths = [path for number, path in enumerate(every) if not was_seen(number)]
+    chosen = [paths[number] for number in spread(len(paths))[1::2]]
     trials = [tried(path, number) for number, path in enumerate(chosen[:photos])]
     print("| frames | photos | within 1 % | within 2 % | none found | wrong |\n| --- | --- | --- | --- | --- | --- |")
     for name, group in groups(trials):
@@ -61,8 +62,14 @@ def main(photos: int = PHOTOS) -> int:
 
 
 def was_seen(number: int) -> bool:
-    """Return whether a photo is one of those on which the confidence was chosen: the folder's 1st, 2nd, 28th, ..."""
+    """Return whether a photo is one of those on which lines and bars were chosen: the folder's 1st, 2nd, 28th, ..."""
     return number % 27 in {1, 2} or number % 41 == 0
+
+
+def spread(photos: int) -> list[int]:
+    """Return twice as many photos as are tried, evenly spread; every second one had a say in the least confidence."""
+    numbers: list[int] = np.linspace(0, photos - 1, 2 * PHOTOS).astype(int).tolist()
+    return numbers
 
 
 def tried(path: Path, number: int) -> Trial:

@@ -13,7 +13,7 @@ from spica.image import Image
 from spica.images import resized
 
 LOOKED_AT = 640  # pixels of the longer side at which a frame is looked for: its corners are then known to one or two
-SURE = 0.55  # confidence from which a frame is one, chosen on photos that the table of docs/counting.md is not about
+SURE = 0.65  # confidence from which a frame is one, chosen on photos that the table of docs/counting.md is not about
 _UNLIKE = 40.0  # Lab units of hue that differ between bars, for 1 of confidence: shade and light differ by 5 to 10
 _UNEVEN = 0.3  # of confidence for each e-fold of width; thin bars of 2 and 3 pixels are 1.5 times as wide
 

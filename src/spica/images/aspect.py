@@ -6,7 +6,7 @@ import numpy as np
 
 from spica.image import Image
 
-ASPECT_SIDE = 640  # pixels of a photo's longer side at which limits were chosen: the shipped network looks at it so
+ASPECT_SIDE = 640  # pixels of a photo's longer side at which the limits of flags were chosen
 _BLOCKS = 8  # bands across a photo, and blocks in a band
 _BAND = 16  # rows of a band: a fifth of a photo is enough, and takes a millisecond
 _STRONGER = 12.0  # levels of 256 by which a colour must lead
