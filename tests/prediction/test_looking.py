@@ -1,18 +1,23 @@
 """Looking: photos whose heads are too small are looked at in tiles, and no others."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from spica.detections import Detections
 from spica.errors import WeightsError
 from spica.image import Image
 from spica.images import read_image, read_resized, write_image
+from spica.labels.folder import read_labels
+from spica.labels.labelled import LabelledImage
 from spica.loading import load_detector
 from spica.prediction.card import Card
 from spica.prediction.looking import HEAD_SIDE, Looks, first_sight, seen
 from spica.prediction.runtime import Facts, detect_file
+from spica.scoring.evaluation import evaluate
 
 SIDE = 64
 CARD = Card(threshold=0.5, side=SIDE, head_sides=(8.0, 22.0))
@@ -216,9 +221,43 @@ def test_photos_joined_to_one_are_counted_as_they_are_alone(gwhd: Path, tmp_path
     assert len(found(Looks(tile=4096))) < 0.5 * alone
 
 
-def test_a_photo_three_times_as_large_is_looked_at_as_a_whole(gwhd: Path, tmp_path: Path) -> None:
+def test_a_photo_three_times_as_large_is_looked_at_like_the_photo_itself(gwhd: Path, tmp_path: Path) -> None:
     detect = load_detector()
     for path in sorted((gwhd / "train").glob("*.jpg"))[:3]:
         write_image(tmp_path / "large.png", read_image(path).repeat(3, axis=0).repeat(3, axis=1))
-        sight = first_sight(tmp_path / "large.png", detect.card, Looks())
-        assert seen(detect, tmp_path / "large.png", sight, detect.card, Looks())[0].tile == 3072
+        small, large = (
+            seen(detect, one, first_sight(one, detect.card, Looks()), detect.card, Looks())[0].tile
+            for one in (path, tmp_path / "large.png")
+        )
+        assert large == pytest.approx(3 * small, rel=0.1)
+
+
+@pytest.mark.parametrize(("zoom", "least"), [(0.5, 0.5), (2.5, 0.45)])
+def test_heads_of_half_and_of_twice_the_size_are_found_as_well(
+    gwhd: Path, tmp_path: Path, zoom: float, least: float
+) -> None:
+    """Four photos joined and made smaller, or the middle of one enlarged; looked at once, 0.4 and 0.3 are reached."""
+    detect = load_detector()
+    images = [image for image in read_labels(gwhd)[0] if image.source == "ethz_1"][:8]
+    labels = [scaled_photo(images[number : number + 4], zoom, tmp_path / f"{number}.png") for number in range(4)]
+    result = evaluate([detect_file(detect, image.path) for image in labels], labels, detect.card.threshold)
+    assert result.overall.score > least
+    assert abs(result.overall.relative_bias) < 0.15
+
+
+def scaled_photo(images: Sequence[LabelledImage], zoom: float, path: Path) -> LabelledImage:
+    """Write four photos of 1,024 pixels joined to one of that size, or the middle of the first; return its labels."""
+    offsets = [(0, 0), (1024, 0), (0, 1024), (1024, 1024)]
+    photos, boxes = [read_image(image.path) for image in images], [image.boxes for image in images]
+    if zoom < 1:
+        whole = np.concatenate([np.concatenate(photos[:2], axis=1), np.concatenate(photos[2:], axis=1)])
+        edges = np.concatenate([own + np.array([*at, *at], np.float32) for own, at in zip(boxes, offsets, strict=True)])
+    else:
+        first, side = round(512 - 512 / zoom), round(1024 / zoom)
+        whole, edges = photos[0][first : first + side, first : first + side], boxes[0] - first
+    inside = np.clip(edges, 0, len(whole))
+    seen_part = np.prod(np.maximum(inside[:, 2:] - inside[:, :2], 0), axis=1) / np.prod(
+        edges[:, 2:] - edges[:, :2], axis=1
+    )
+    write_image(path, np.asarray(Pillow.fromarray(np.ascontiguousarray(whole)).resize((1024, 1024))))
+    return LabelledImage(path.stem, path, 1024, 1024, inside[seen_part >= 0.3] * (1024 / len(whole)))

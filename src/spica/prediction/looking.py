@@ -156,7 +156,7 @@ def seen(detect: Detect, path: Path, sight: Sight, card: Card, looks: Looks) -> 
 
 def _sight(path: Path, side: int, tile: int, longer: int) -> Sight:
     """Return a photo with `side` pixels in a tile, or with all that it has; as a whole it has `side` pixels."""
-    needed = max(1, round(longer * side / tile)) if tile > side or tile == longer else 0
+    needed = max(min(1, side), round(longer * side / tile)) if tile > side or tile == longer else 0
     if needed and tile > longer:
         tile = round(longer * side / needed)  # so that the whole, with its black, has `side` pixels
     return Sight(read_resized(path, needed), tile)
