@@ -143,15 +143,13 @@ def seen(detect: Detect, path: Path, sight: Sight, card: Card, looks: Looks) -> 
         sight = _sight(path, card.side, math.ceil(sight.tile / 2), sight.longer)
         found = sight.detect(detect)
     for _ in range(_CORRECTIONS):
-        if size is None:
-            return first
-        if (low if sight.looks == 1 else low * edge) <= size <= high / edge:
+        if size is None or (low if sight.looks == 1 else low * edge) <= size <= high / edge:
             break
         tile = max(least, round(sight.tile * size / _middle(card.head_sides)))
         sight = _sight(path, card.side, tile, sight.longer)
         found = sight.detect(detect)
         size = sight.head_side(found.above(card.threshold), card)
-    return sight, found
+    return first if size is None else (sight, found)
 
 
 def _sight(path: Path, side: int, tile: int, longer: int) -> Sight:
