@@ -22,12 +22,12 @@ from PIL import Image as Pillow
 from PIL import ImageFilter
 
 from spica.boxes import Boxes
-from spica.counting.ground import LEAST_VISIBLE, border_margin
+from spica.counting.ground import border_margin
 from spica.counting.overlaps import candidates, find_overlaps
 from spica.counting.registration import Features, features_of, grid, inside, registered
 from spica.counting.sharing import View, shares
 from spica.labels.folder import read_labels
-from spica.labels.labelled import LabelledImage
+from spica.labels.labelled import LEAST_VISIBLE, LabelledImage
 
 PHOTOS = 12
 STRANGERS = 24

@@ -12,12 +12,20 @@ SpicaError
     MissingExtraError an optional part of Spica that is not installed
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Literal, TypeAlias
 
-_GEO = frozenset({"rasterio", "shapely", "pyogrio"})
-_GROUND = frozenset({"skimage", "scipy"})
-_LEARNING = frozenset({"torch", "torchvision", "timm", "safetensors", "accelerate", "pydantic", "onnx", "spox"})
+Extra: TypeAlias = Literal["train", "geo", "ground"]
+
+_PACKAGES: Mapping[Extra, frozenset[str]] = MappingProxyType(
+    {
+        "train": frozenset({"torch", "torchvision", "timm", "safetensors", "accelerate", "pydantic", "onnx", "spox"}),
+        "geo": frozenset({"rasterio", "shapely", "pyogrio"}),
+        "ground": frozenset({"skimage", "scipy"}),
+    }
+)
 
 
 class SpicaError(Exception):
@@ -61,47 +69,17 @@ class OutputError(SpicaError):
 
 
 @contextmanager
-def needing_torch(what: str) -> Iterator[None]:
-    """Turn a failed import of what learning needs into a line that says how to install it; `what` needs it.
+def needing(extra: Extra, what: str) -> Iterator[None]:
+    """Turn a failed import of what an extra brings into a line that says how to install it; `what` needs it.
 
     Raises:
-        MissingExtraError: if one of those packages is not installed.
+        MissingExtraError: if one of its packages is not installed.
         ModuleNotFoundError: if anything else is missing.
     """
-    with _needing(_LEARNING, "train", what):
-        yield
-
-
-@contextmanager
-def needing_geo(what: str) -> Iterator[None]:
-    """Turn a failed import of what rasters need into a line that says how to install it; `what` needs it.
-
-    Raises:
-        MissingExtraError: if one of those packages is not installed.
-        ModuleNotFoundError: if anything else is missing.
-    """
-    with _needing(_GEO, "geo", what):
-        yield
-
-
-@contextmanager
-def needing_ground(what: str) -> Iterator[None]:
-    """Turn a failed import of what finds frames and overlaps into a line that says how to install it; `what` needs it.
-
-    Raises:
-        MissingExtraError: if one of those packages is not installed.
-        ModuleNotFoundError: if anything else is missing.
-    """
-    with _needing(_GROUND, "ground", what):
-        yield
-
-
-@contextmanager
-def _needing(packages: frozenset[str], extra: str, what: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in packages:
+        if (error.name or "").partition(".")[0] not in _PACKAGES[extra]:
             raise
         raise MissingExtraError(
             f"{error.name} is not installed, {what} needs it: pip install 'spica-wheat[{extra}]'"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from spica.errors import WeightsError, needing_torch
+from spica.errors import WeightsError, needing
 from spica.prediction.combination import combined
 from spica.prediction.modelfile import MODEL_SUFFIX
 from spica.prediction.runtime import DEVICES, Detector, load_model
@@ -29,7 +29,7 @@ def load_detector(weights: Path | str | None = None, device: str = "auto") -> De
         return load_model(path, device)
     if device == "onnxruntime":
         raise WeightsError(f"{path}: device onnxruntime runs model files; make one by `spica export`")
-    with needing_torch(str(path)):
+    with needing("train", str(path)):
         from spica.model.checkpoint import load_detect
     return load_detect(path, device)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from spica.cli.detecting import Device, Gsd, ViewCount, Views, Weights, looks_of, predicted
+from spica.cli.detecting import Device, Gsd, ViewCount, Views, Weights, detected, looks_of
 from spica.cli.frames import Frame, check_frame, frames_on
 from spica.cli.overlapping import check_overlapping, counted_once, total, with_shares
 from spica.cli.rasters import Wanted, count_raster
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from spica.labels.problems import Problem
     from spica.prediction.reading import Results
 
-BOXES = "boxes"  # folder of the results of predict, where photos are given
 _SHOWN = 20  # rows on the terminal
 
 
@@ -99,7 +98,11 @@ def count(
         check_overlapping(raster=wanted is not None, frame=measures.frame is not None)
     failed = 0
     if results is None:
-        results, failed = _detected(paths, out, measures, (weights or (), views, device, pictures))
+        looks = looks_of(None, gsd)
+        models = (weights or (), views, device)
+        results, failed = detected(
+            paths, out, "count", models, lambda order: replace(order, pictures=pictures, looks=looks)
+        )
     if wanted is not None:
         rows, problems = count_raster(results, wanted, out, int(level) / 100, gsd or results.gsd)
         _tell(rows, plots is not None, results, problems, failed, out)
@@ -188,24 +191,6 @@ def _sides(frame: str) -> tuple[float, float]:
     if found is None or not all(float(side) > 0 for side in found.groups()):
         misuse(f"--frame is {frame!r}, expected two sides in metres, such as 0.5x0.5")
     return float(found[1]), float(found[2])
-
-
-def _detected(
-    paths: list[Path], out: Path, measures: Measures, asked: tuple[Sequence[Path], ViewCount, str, bool]
-) -> tuple["Results", int]:
-    """Return the results on the photos or the raster named, and how many photos failed."""
-    from spica.loading import load_ensemble
-    from spica.prediction.folder import order_for
-    from spica.prediction.reading import is_result_folder, read_results
-
-    boxes = out / BOXES
-    if is_result_folder(boxes):
-        fail(f"error: {boxes} holds results already; count those by `spica count {boxes}`, or name another folder")
-    weights, views, device, pictures = asked
-    detector = load_ensemble(weights, device, views=int(views))
-    order = replace(order_for(detector, paths, boxes), pictures=pictures, looks=looks_of(None, measures.gsd))
-    summary = predicted(detector, order)
-    return read_results(boxes), summary.failed
 
 
 def _grounds(measures: Measures, results: "Results") -> tuple[Mapping[str, "Ground"], tuple["Problem", ...]]:

@@ -1,10 +1,11 @@
 """The command that makes labelled photos of an orthomosaic and of the heads that were corrected over it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spica.cli.data import Layout
 from spica.cli.terminal import progress, say
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ def cut(
         Path | None,
         typer.Option(help="Polygons of the parts whose heads are all there. Default: the whole raster counts as such."),
     ] = None,
-    to: Annotated[
-        Literal["kaggle", "gwhd", "coco", "yolo", "label-studio", "cvat"], typer.Option(help="Layout to write.")
-    ] = "kaggle",
+    to: Annotated[Layout, typer.Option(help="Layout to write.")] = "kaggle",
     source: Annotated[str | None, typer.Option(help="Source of the photos. Default: the name of the raster.")] = None,
     layer: Annotated[str | None, typer.Option(help="Layer of HEADS, if it has several.")] = None,
     area_layer: Annotated[str | None, typer.Option(help="Layer of the file of --area, if it has several.")] = None,

@@ -1,12 +1,13 @@
 """Commands for data sets: check, split, convert, render, download; cut and suspects are in files of their own."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
 from spica.cli.terminal import console, fail, progress, say
 
+Layout: TypeAlias = Literal["kaggle", "gwhd", "coco", "yolo", "label-studio", "cvat"]
 data = typer.Typer(
     no_args_is_help=True, help="Check, split, convert, cut, render and download data sets.", rich_markup_mode=None
 )
@@ -78,9 +79,7 @@ def split(
 def convert(
     folder: Annotated[Path, _Data],
     *,
-    to: Annotated[
-        Literal["kaggle", "gwhd", "coco", "yolo", "label-studio", "cvat"], typer.Option(help="Layout to write.")
-    ],
+    to: Annotated[Layout, typer.Option(help="Layout to write.")],
     out: Annotated[Path, typer.Option(help="New folder.")],
     photos: Annotated[Path | None, _Photos] = None,
     called: Annotated[list[str] | None, _Called] = None,

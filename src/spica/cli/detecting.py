@@ -1,6 +1,7 @@
 """Commands that find heads with a detector, and make a model file of one."""
 
 import signal
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeAlias
@@ -8,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeAlias
 import typer
 
 from spica.cli.terminal import fail, misuse, progress, say
-from spica.errors import needing_torch
+from spica.errors import needing
 
 if TYPE_CHECKING:
     from spica.prediction.folder import Order, Summary
     from spica.prediction.journal import Outcome
     from spica.prediction.looking import Looks
+    from spica.prediction.reading import Results
     from spica.prediction.runtime import Detector
 
 Weights = typer.Option(
@@ -26,6 +28,7 @@ Gsd = typer.Option(
     min=0.001, help="Millimetres of the field in a pixel of the photos: they decide what is seen at once."
 )
 ViewCount: TypeAlias = Literal["1", "2", "4", "8"]
+BOXES = "boxes"  # folder of the results that an answer is made of, in the folder of that answer
 _Score = typer.Option(min=0, max=1, help="Least score of a head. Default: what the card of the model recommends.")
 Device = typer.Option(
     help="auto, cpu or onnxruntime for a model file; auto, cpu, cuda or another of PyTorch's for a run."
@@ -69,6 +72,34 @@ def predicted(detector: "Detector", order: "Order") -> "Summary":
     typer.echo(_result(summary, order.score, order.out))
     _say_what_to_know(summary, order)
     return summary
+
+
+def detected(
+    paths: Sequence[Path],
+    out: Path,
+    command: str,
+    models: tuple[Sequence[Path], ViewCount, str],
+    wanted: "Callable[[Order], Order]",
+) -> "tuple[Results, int]":
+    """Return the results on photos or a raster, written to `out`/boxes, and how many photos failed.
+
+    `models` are weights, views and device; `wanted` changes the order that these give. Results that are there already
+    are not overwritten: `command` is what takes them.
+    """
+    from spica.loading import load_ensemble
+    from spica.prediction.folder import order_for
+    from spica.prediction.reading import is_result_folder, read_results
+
+    boxes = out / BOXES
+    if is_result_folder(boxes):
+        fail(
+            f"error: {boxes} holds results already; {command} those by `spica {command} {boxes}`, or name another "
+            "folder"
+        )
+    weights, views, device = models
+    detector = load_ensemble(weights, device, views=int(views))
+    summary = predicted(detector, wanted(order_for(detector, paths, boxes)))
+    return read_results(boxes), summary.failed
 
 
 def _predicted_photos(detector: "Detector", order: "Order") -> "Summary":
@@ -133,7 +164,7 @@ def export(
     half: Annotated[bool, typer.Option(help="Store the weights in half precision: half the size.")] = True,
 ) -> None:
     """Make one model file of a trained detector: it runs without torch, and holds its card."""
-    with needing_torch("this command"):
+    with needing("train", "this command"):
         from spica.model.export import export as exported
     card = exported(run, out, half=half)
     typer.echo(f"threshold {card.threshold:g}, {out.stat().st_size / 1e6:.1f} MB: {out}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from spica.cli.terminal import console, fail, is_first_process, progress, show
-from spica.errors import needing_torch
+from spica.errors import needing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ def train(
     ] = None,
 ) -> None:
     """Train a detector by a recipe."""
-    with needing_torch("this command"):
+    with needing("train", "this command"):
         if folds is not None:
             _train_folds(recipe, (data, *(also or ())), out, resume=resume, settings=settings or [])
         else:
@@ -96,7 +96,7 @@ def backbones(
     ] = False,
 ) -> None:
     """List the backbones that a detector can be built on."""
-    with needing_torch("this command"):
+    with needing("train", "this command"):
         from spica.model.backbones import list_backbones
 
     found = list_backbones(pattern, details=details)

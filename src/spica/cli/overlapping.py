@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from spica.cli.terminal import misuse, progress
-from spica.errors import ImageError, needing_ground
+from spica.errors import ImageError, needing
 
 if TYPE_CHECKING:
     from spica.counting.counts import Count, Part
@@ -40,7 +40,7 @@ def check_overlapping(*, raster: bool, frame: bool) -> None:
         misuse("--overlapping is for photos; a raster has coordinates, and shows all ground once")
     if frame:
         misuse("--overlapping and --frame do not go together: in a frame only its own heads count")
-    with needing_ground("--overlapping"):
+    with needing("ground", "--overlapping"):
         import skimage  # noqa: F401 - asked for before hours of detecting
 
 

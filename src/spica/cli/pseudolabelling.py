@@ -1,20 +1,19 @@
 """The command that makes labels of what a detector finds on photos without labels, to learn from them."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spica.cli.detecting import Device, ViewCount, Views, Weights, predicted
+from spica.cli.detecting import BOXES, Device, ViewCount, Views, Weights, detected
 from spica.cli.terminal import fail, misuse, say
 
 if TYPE_CHECKING:
     from spica.prediction.reading import Results
 
-BOXES, LABELS = "boxes", "labels"  # folders of the results of predict, where photos are given, and of the labels
+LABELS = "labels"  # folder of the labels
 # On fields never seen, with four views, 70 % of the boxes of a score of 0.5 are heads and 16 % of those of 0.2.
 _KEEP, _IGNORE = 0.5, 0.2
 _LAYOUT = "coco"  # the one that knows boxes that are to be ignored
@@ -44,6 +43,7 @@ def pseudo_label(
     from spica.labels.pseudolabels import Certainty, pseudo_labels
     from spica.prediction.correcting import to_be_corrected
     from spica.prediction.reading import is_result_folder, read_results
+    from spica.rasters.raster import only_raster
 
     if ignore > keep:
         misuse(f"--ignore is {ignore:g} and --keep {keep:g}, expected --ignore to be the lower one")
@@ -51,7 +51,12 @@ def pseudo_label(
     if len(paths) == 1 and is_result_folder(paths[0]):
         results = read_results(paths[0])
     else:
-        results, failed = _detected(paths, out / BOXES, ignore, (weights or (), views, device))
+        if only_raster(paths):
+            misuse("pseudo-labels are made of photos; cut a raster into photos first")
+        models = (weights or (), views, device)
+        results, failed = detected(
+            paths, out, "pseudo-label", models, lambda order: replace(order, score=ignore, pictures=False)
+        )
     if results.score > ignore:
         fail(
             f"error: {paths[0]}: holds boxes from a score of {results.score:g} on, expected from {ignore:g}; predict "
@@ -68,25 +73,6 @@ def pseudo_label(
     typer.echo(f"{len(labels):,} images, {heads:,} heads, {doubtful:,} boxes to be ignored: {out / LABELS}")
     if failed:
         fail(f"{failed} photos failed: {out / BOXES / 'errors.csv'}")
-
-
-def _detected(
-    paths: list[Path], boxes: Path, score: float, asked: tuple[Sequence[Path], ViewCount, str]
-) -> "tuple[Results, int]":
-    """Return the results on photos with the boxes of all scores that matter, and how many photos failed."""
-    from spica.loading import load_ensemble
-    from spica.prediction.folder import order_for
-    from spica.prediction.reading import is_result_folder, read_results
-    from spica.rasters.raster import only_raster
-
-    if only_raster(paths):
-        misuse("pseudo-labels are made of photos; cut a raster into photos first")
-    if is_result_folder(boxes):
-        fail(f"error: {boxes} holds results already; use those by `spica pseudo-label {boxes}`, or name another folder")
-    weights, views, device = asked
-    detector = load_ensemble(weights, device, views=int(views))
-    summary = predicted(detector, replace(order_for(detector, paths, boxes, score), pictures=False))
-    return read_results(boxes), summary.failed
 
 
 def _without_flags(results: "Results") -> "Results":

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from spica.counting.framebars import Bars, bars_along
 from spica.counting.framelines import edges_of, plausible, quadrilaterals
-from spica.errors import needing_ground
+from spica.errors import needing
 from spica.image import Image
 from spica.images import resized
 
@@ -24,7 +24,7 @@ def require_frame_finder(what: str) -> None:
     Raises:
         MissingExtraError: if it is not.
     """
-    with needing_ground(what):
+    with needing("ground", what):
         import scipy.ndimage  # noqa: F401
         import skimage  # noqa: F401
 

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from spica.boxes import Boxes
+from spica.labels.labelled import LEAST_VISIBLE
 
-LEAST_VISIBLE = 0.3  # of a head that counts
 _MILLIMETRES = 1000.0
 
 

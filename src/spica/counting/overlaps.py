@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from spica.counting.registration import Features, Registration, registered, shared_part
-from spica.errors import needing_ground
+from spica.errors import needing
 
 ALL_PAIRS = 30  # photos up to which every pair is tried: 435 pairs, about a minute
 NEAREST = 8  # photos around one: those of a grid
@@ -138,7 +138,7 @@ class _Search:
 
 def _near(positions: Float[np.ndarray, "n 2"]) -> set[Pair]:
     """Return each position with the nearest ones, given in degrees."""
-    with needing_ground("finding what photos share"):
+    with needing("ground", "finding what photos share"):
         from scipy.spatial import cKDTree
     narrowing = math.cos(math.radians(float(positions[:, 0].mean())))  # of a degree of longitude
     metres = positions * _METRES_A_DEGREE * [1.0, narrowing]

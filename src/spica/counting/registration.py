@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Integer, UInt8
 
-from spica.errors import needing_ground
+from spica.errors import needing
 from spica.image import Image
 from spica.images import read_photo, resized
 
@@ -120,7 +120,7 @@ def grid(width: int, height: int, margin: float = 0.0) -> Float[np.ndarray, "n 2
 
 def _distinctive(pixels: Image) -> tuple[Float[np.ndarray, "n 2"], UInt8[np.ndarray, "n 128"]]:
     """Return the largest distinctive places of a photo, x and y, and their descriptors."""
-    with needing_ground("finding what photos share"):
+    with needing("ground", "finding what photos share"):
         from skimage.feature import SIFT
     grey = pixels.astype(np.float32) @ _GREY
     low, high = np.percentile(grey, [1, 99])
@@ -139,7 +139,7 @@ def _distinctive(pixels: Image) -> tuple[Float[np.ndarray, "n 2"], UInt8[np.ndar
 
 def _alike(one: UInt8[np.ndarray, "n 128"], other: UInt8[np.ndarray, "m 128"]) -> Integer[np.ndarray, "k 2"]:
     """Return which places of two photos look alike: each the most similar to the other, and clearly so."""
-    with needing_ground("finding what photos share"):
+    with needing("ground", "finding what photos share"):
         from skimage.feature import match_descriptors
     if min(len(one), len(other)) < 2:
         return np.zeros((0, 2), dtype=np.int64)
@@ -158,7 +158,7 @@ def _roughly_fitting(
 
     Source: Fischler and Bolles, Random sample consensus, CACM 1981.
     """
-    with needing_ground("finding what photos share"):
+    with needing("ground", "finding what photos share"):
         from skimage.measure import ransac
         from skimage.transform import SimilarityTransform
     _, fits = ransac(

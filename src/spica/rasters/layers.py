@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from spica.detections import Detections
-from spica.errors import OutputError, needing_geo
+from spica.errors import OutputError, needing
 from spica.images import write_atomically
 from spica.rasters.coordinates import WGS84, Coordinates, Corners, converted
 
@@ -38,7 +38,7 @@ def write_layer(path: Path, name: str, shapes: np.ndarray, columns: Mapping[str,
     Raises:
         OutputError: if that fails.
     """
-    with needing_geo(str(path)):
+    with needing("geo", str(path)):
         import shapely
         from pyogrio.errors import DataSourceError
         from pyogrio.raw import write

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool
 from PIL.TiffImagePlugin import TiffImageFile
 
-from spica.errors import ImageError, needing_geo
+from spica.errors import ImageError, needing
 from spica.image import Image
 from spica.images import MOST_PIXELS
 from spica.prediction.tiles import Tile
@@ -136,7 +136,7 @@ def opened(path: Path) -> Iterator[Raster]:
         ImageError: if it is no raster, or has bands or values that cannot be looked at.
         MissingExtraError: if rasterio is not installed.
     """
-    with needing_geo(str(path)):
+    with needing("geo", str(path)):
         import rasterio
         from rasterio.errors import NotGeoreferencedWarning, RasterioError
     with warnings.catch_warnings():

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from spica.errors import AnnotationError, needing_geo
+from spica.errors import AnnotationError, needing
 from spica.labels.problems import Place, Problem, error, warning
 from spica.rasters.coordinates import Coordinates, Points, converted
 from spica.rasters.raster import Raster
@@ -42,7 +42,7 @@ def read_layer(file: Path, *, column: str | None = None, name: str | None = None
         AnnotationError: if there is no such layer or several, the column is missing, or the coordinate system is.
         MissingExtraError: if the packages of the extra `geo` are not installed.
     """
-    with needing_geo(str(file)):
+    with needing("geo", str(file)):
         import pyogrio
         import shapely
         from pyogrio.errors import DataSourceError
