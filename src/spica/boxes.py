@@ -35,6 +35,11 @@ def area(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:
     return areas
 
 
+def median_side(boxes: Float[np.ndarray, "n 4"]) -> float:
+    """Return the side of the median box in pixels, the square root of its area; 0 if there is no box."""
+    return float(np.median(np.sqrt(area(boxes)))) if len(boxes) else 0.0
+
+
 def iou(first: Float[np.ndarray, "n 4"], second: Float[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:
     """Return the intersection over union of each box of `first` with each of `second`, in [0, 1].
 

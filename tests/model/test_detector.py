@@ -160,3 +160,20 @@ def test_a_device_that_is_not_there_is_an_error(detector: Detector, tmp_path: Pa
     save_weights(tmp_path / "weights.safetensors", detector, Card())
     with pytest.raises(WeightsError, match=r"device 'cuda:99' cannot be used here"):
         load_detect(tmp_path, "cuda:99")
+
+
+def test_blocks_begin_as_no_change_and_learn(tiny_backbone: str) -> None:
+    neck = NeckSettings(strides=(4, 8), channels=8, blocks=2)
+    torch.manual_seed(0)
+    plain, deep = Detector(settings(tiny_backbone)), Detector(settings(tiny_backbone, neck=neck))
+    missing = deep.load_state_dict(plain.state_dict(), strict=False).missing_keys
+    assert missing
+    assert all(name.startswith("neck.towers.") for name in missing)
+    batch = torch.rand(1, 3, 64, 96)
+    maps = [one.eval().neck(one.body(batch)) for one in (plain, deep)]
+    assert all(torch.equal(*pair) for pair in zip(*maps, strict=True))
+    losses = deep.train()(batch, [(64, 96)], [target([[4, 4, 20, 20]])])
+    torch.autograd.backward(list(losses.values()))
+    last = [weight for name, weight in deep.neck.named_parameters() if name.endswith("0.change.2.1.weight")]
+    assert len(last) == 2
+    assert all(weight.grad is not None and weight.grad.any() for weight in last)

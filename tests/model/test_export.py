@@ -43,7 +43,7 @@ ENGINES: dict[str, Callable[[Path], Engine]] = {
 }
 SINGLE = {"neck": NeckSettings(kind="single", strides=(8,)), "anchors": AnchorSettings(sizes=((16, 24),))}
 SEPARABLE = {
-    "neck": NeckSettings(strides=(4, 8), channels=8, convolutions="separable"),
+    "neck": NeckSettings(strides=(4, 8), channels=8, convolutions="separable", blocks=1),
     "proposals": ProposalSettings(convolutions="separable", before_suppression=300, detect=150),
 }
 VOTING = {"head": HeadSettings(channels=128, least_score=0.05, voting_iou=0.6)}

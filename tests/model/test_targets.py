@@ -1,6 +1,7 @@
 """Targets: heads come first, and what is to be ignored teaches nothing."""
 
 import torch
+from torchvision.ops import box_iou
 
 from spica.model.detector import Detector
 from spica.model.settings import (
@@ -11,7 +12,7 @@ from spica.model.settings import (
     NeckSettings,
     ProposalSettings,
 )
-from spica.model.targets import IGNORED, heads_of, is_covered, target
+from spica.model.targets import IGNORED, heads_of, is_covered, overlaps, target
 
 BOXES = torch.tensor([[0.0, 0, 8, 8], [10, 10, 40, 40], [20, 0, 30, 8]])
 HEADS = torch.tensor([True, False, True])
@@ -31,6 +32,13 @@ def test_a_region_is_covered_by_more_than_half_of_itself_and_by_ignored_boxes_al
     assert is_covered(regions, one["boxes"], one["labels"]).tolist() == [True, False, True, False, False]
     assert not is_covered(regions, BOXES[:0], HEADS[:0]).any()
     assert is_covered(regions[:0], one["boxes"], one["labels"]).shape == (0,)
+
+
+def test_overlaps_are_those_of_torchvision() -> None:
+    corners = torch.rand(2, 60, 2, generator=torch.Generator().manual_seed(0)) * 50
+    boxes = torch.cat([corners.amin(dim=0), corners.amax(dim=0)], dim=1)
+    assert torch.equal(overlaps(boxes[:7], boxes), box_iou(boxes[:7], boxes))
+    assert overlaps(boxes[:0], boxes).shape == (0, 60)
 
 
 def learning(backbone: str, refine_iou: float = 0.6) -> Detector:

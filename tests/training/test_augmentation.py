@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spica.training.augmentation import Sample, coloured, crop, make_sample, mixed, mosaic, turned
+from spica.training.augmentation import MOST_PASTED, Sample, coloured, crop, make_sample, mixed, mosaic, pasted, turned
 from spica.training.recipe import SampleSettings
 
 PLAIN = SampleSettings(side=64, brightness=0, contrast=0, saturation=0, gains=0)
@@ -96,7 +96,7 @@ def test_without_changes_of_colour_the_pixels_stay() -> None:
     assert torch.equal(coloured(all_heads(photo, torch.zeros(0, 4)), PLAIN, np.random.default_rng(0)).photo, photo)
 
 
-@pytest.mark.parametrize("mix", [{}, {"mosaic": 1.0}, {"mixup": 1.0}, {"mosaic": 1.0, "mixup": 1.0}])
+@pytest.mark.parametrize("mix", [{}, {"mosaic": 1.0}, {"mixup": 1.0}, {"mosaic": 1.0, "mixup": 1.0, "paste": 1.0}])
 def test_the_same_generator_gives_the_same_sample(mix: dict[str, float]) -> None:
     chosen = SampleSettings(side=64, blur=0.5, jpeg=0.5, **mix)  # type: ignore[arg-type]
     first, second = (
@@ -116,3 +116,56 @@ def test_a_bicubic_filter_is_sharper_and_leaves_boxes() -> None:
     assert torch.equal(linear.boxes, sharp.boxes)
     changes = [one.photo.float().diff(dim=-1).abs().max() for one in (linear, sharp)]
     assert changes[1] > changes[0]
+
+
+@pytest.mark.parametrize("side", [12, 20, 40])
+def test_the_median_head_is_drawn_as_large_as_asked_for_whatever_its_size(side: int) -> None:
+    sample = painted([[x, y, x + side, y + side] for x, y in ((10, 10), (60, 20), (30, 70), (80, 80))], (128, 128))
+    chosen = PLAIN.model_copy(update={"head_sides": (20.0, 30.0), "side": 96})
+    sides = []
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        boxes = make_sample(sample, lambda: sample, chosen, 64, random).boxes
+        whole = boxes[((boxes > 0.5) & (boxes < 95.5)).all(dim=1)]
+        sides += (whole[:, 2:] - whole[:, :2]).flatten().tolist()
+    assert len(sides) > 20
+    assert 20 - 1 <= min(sides) < 22  # a window has whole pixels
+    assert 28 < max(sides) <= 30 + 1
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_photo_with_hardly_a_head_keeps_its_zoom(number: int) -> None:
+    photo = torch.arange(128).expand(3, 128, 128).to(torch.uint8)
+    chosen = PLAIN.model_copy(update={"head_sides": (20.0, 30.0), "zoom": (2.0, 2.0), "flips": False})
+    chosen = chosen.model_copy(update={"quarter_turns": False})
+    few = all_heads(photo, torch.tensor([[0.0, 0, 2, 2]] * number).reshape(-1, 4))
+    sample = make_sample(few, lambda: few, chosen, 64, np.random.default_rng(0))
+    assert float(sample.photo[0, 0].float().diff().mean()) == pytest.approx(1.0, abs=0.02)  # as large as it is
+
+
+def test_pasted_heads_have_boxes_and_what_they_hide_has_none() -> None:
+    bright = painted([[4, 4, 24, 14], [40, 40, 60, 64]], (64, 64))
+    hidden = all_heads(torch.zeros(3, 64, 64, dtype=torch.uint8), torch.tensor([[0.0, 0, 3, 3]] * 2))
+    numbers = set()
+    for seed in range(60):
+        sample = pasted(hidden, bright, np.random.default_rng(seed))
+        new = sample.boxes[(sample.boxes[:, 2] - sample.boxes[:, 0]) == 20]
+        numbers.add(len(new))
+        inside = torch.zeros(64, 64, dtype=torch.bool)
+        for left, top, right, bottom in new.int().tolist():
+            inside[top:bottom, left:right] = True
+            assert sample.photo[0, (top + bottom) // 2, (left + right) // 2] == 255
+        assert not sample.photo[:, ~inside].any()
+        assert len(sample.heads) == len(sample.boxes)
+        kept = len(sample.boxes) - len(new)
+        assert kept == (0 if inside[:3, :3].float().mean() > 0.7 else 2)
+    assert numbers <= {1, 2}
+    assert 2 in numbers
+    assert not hidden.photo.any()
+    assert MOST_PASTED > 2
+
+
+def test_nothing_is_pasted_of_a_photo_without_heads() -> None:
+    sample = painted([[4, 4, 24, 14]], (64, 64))
+    empty = all_heads(sample.photo, torch.zeros(0, 4))
+    assert torch.equal(pasted(sample, empty, np.random.default_rng(0)).boxes, sample.boxes)

@@ -29,16 +29,21 @@ def test_a_recipe_comes_back_from_what_a_run_stores() -> None:
         ("[detecter]\nside = 1", r"unknown setting detecter; known are data, detector, optimiser, run"),
         (
             "[detector.neck]\nstride = 1",
-            r"unknown setting detector\.neck\.stride; known are channels, convolutions, kind, strides",
+            r"unknown setting detector\.neck\.stride; known are blocks, channels, convolutions, kind, strides",
         ),
         ("[optimiser]\nrate = -1", r"optimiser\.rate is -1: input should be greater than 0"),
         ("[optimiser]\nkind = 'adam'", r"optimiser\.kind is 'adam'"),
         ("[schedule]\nbatch = 2", r"schedule has neither epochs nor minutes"),
         ("[detector.neck]\nkind = 'single'", r"neck\.strides has 3 entries, expected 1 for a single map"),
+        (
+            "[detector]\nneck = {kind = 'single', strides = [32], blocks = 1}\nanchors.sizes = [[32]]",
+            r"neck\.blocks is 1, expected 0 for a single map",
+        ),
         ("[detector.neck]\nstrides = [8, 16]", r"anchors\.sizes has 3 entries, expected 2"),
         ("[detector.neck]\nstrides = [16, 8, 32]", r"expected increasing strides"),
         ("[detector.anchors]\nsizes = [[8], [16], [32, 64]]", r"levels of different length"),
         ("[sample]\nmosaic = 2", r"sample\.mosaic is 2: input should be less than or equal to 1"),
+        ("[sample]\nhead_sides = [90, 28]", r"sample\.head_sides is \[90\.0, 28\.0\], expected a smaller and a larger"),
         ("side = 512 px", r"not valid TOML"),
     ],
 )

@@ -14,7 +14,7 @@ from spica.model.heads import RegionHeads
 from spica.model.necks import build_neck, separable
 from spica.model.regions import Anchors, RegionPooling
 from spica.model.settings import DetectorSettings, ProposalSettings
-from spica.model.targets import IGNORED, Targets, heads_of, is_covered
+from spica.model.targets import IGNORED, Targets, heads_of, is_covered, overlaps
 from spica.model.transfer import keep_frozen, prepare_transfer
 
 RPN_POSITIVES = 0.5  # half of the anchors that the loss looks at, as in the paper
@@ -134,7 +134,7 @@ def _proposal_network(settings: ProposalSettings, anchors: Anchors, channels: in
     head = RPNHead(channels, anchors.num_anchors_per_location()[0])
     if settings.convolutions == "separable":
         head.conv = nn.Sequential(separable(channels), nn.ReLU(inplace=True))
-    return ProposalNetwork(
+    network = ProposalNetwork(
         anchors,
         head,
         fg_iou_thresh=settings.head_iou,
@@ -145,3 +145,5 @@ def _proposal_network(settings: ProposalSettings, anchors: Anchors, channels: in
         post_nms_top_n={"training": settings.train, "testing": settings.detect},
         nms_thresh=settings.suppression_iou,
     )
+    network.box_similarity = overlaps
+    return network

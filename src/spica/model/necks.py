@@ -34,6 +34,32 @@ def separable(channels: int) -> nn.Sequential:
     )
 
 
+class Residual(nn.Module):
+    """Two separable convolutions whose result is added to the map; it begins as no change at all.
+
+    Source: He et al., Deep Residual Learning, CVPR 2016; begun with zeros as in Goyal et al., 2017.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        first, second = separable(channels), separable(channels)
+        for weight in second[-1].parameters():
+            nn.init.zeros_(weight)
+        self.change = nn.Sequential(first, nn.ReLU(inplace=True), second)
+
+    def forward(self, grid: Tensor) -> Tensor:
+        """Return the map (n, channels, height, width) with what was learnt added."""
+        changed: Tensor = grid + self.change(grid)
+        return changed
+
+
+def _towers(levels: int, settings: NeckSettings) -> nn.ModuleList:
+    """Return for each level the blocks that its map goes through last."""
+    return nn.ModuleList(
+        nn.Sequential(*(Residual(settings.channels) for _ in range(settings.blocks))) for _ in range(levels)
+    )
+
+
 class Pyramid(nn.Module):
     """A feature pyramid over maps of several strides.
 
@@ -47,11 +73,12 @@ class Pyramid(nn.Module):
         self.fpn = FeaturePyramidNetwork([level.channels for level in levels], channels)
         if settings.convolutions == "separable":
             self.fpn.layer_blocks = nn.ModuleList(separable(channels) for _ in levels)
+        self.towers = _towers(len(levels), settings)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """Return one map for each level, all with the same number of channels."""
         named = OrderedDict((str(index), grid) for index, grid in enumerate(maps))
-        return list(self.fpn(named).values())
+        return [tower(grid) for tower, grid in zip(self.towers, self.fpn(named).values(), strict=True)]
 
 
 class SimplePyramid(nn.Module):
@@ -60,8 +87,9 @@ class SimplePyramid(nn.Module):
     Source: Li et al., Exploring Plain Vision Transformer Backbones for Object Detection, ECCV 2022.
     """
 
-    def __init__(self, level: Level, strides: Sequence[int], channels: int) -> None:
+    def __init__(self, level: Level, settings: NeckSettings) -> None:
         super().__init__()
+        strides, channels = settings.strides, settings.channels
         self.levels = tuple(Level(stride, channels, _offset_of(level, stride)) for stride in strides)
         self.scales = tuple(level.stride / stride for stride in strides)
         self.branches = nn.ModuleList(
@@ -73,11 +101,15 @@ class SimplePyramid(nn.Module):
             )
             for _ in strides
         )
+        self.towers = _towers(len(strides), settings)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """Return one map for each stride."""
         (grid,) = maps
-        return [branch(_resized(grid, scale)) for branch, scale in zip(self.branches, self.scales, strict=True)]
+        return [
+            tower(branch(_resized(grid, scale)))
+            for branch, tower, scale in zip(self.branches, self.towers, self.scales, strict=True)
+        ]
 
 
 Neck = Single | Pyramid | SimplePyramid
@@ -88,7 +120,7 @@ def build_neck(settings: NeckSettings, levels: Sequence[Level]) -> Neck:
     if settings.kind == "single":
         return Single(levels)
     if len(levels) == 1 and settings.strides != (levels[0].stride,):
-        return SimplePyramid(levels[0], settings.strides, settings.channels)
+        return SimplePyramid(levels[0], settings)
     return Pyramid(levels, settings)
 
 

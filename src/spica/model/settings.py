@@ -46,6 +46,8 @@ class NeckSettings(Settings):
     """Channels of every level of the pyramid; `single` keeps the backbone's."""
     convolutions: Convolutions = "plain"
     """The pyramid's 3 x 3 convolutions: `separable` ones (each channel for itself, then 1 x 1) cost an eighth."""
+    blocks: int = Field(default=0, ge=0)
+    """Residual blocks of two separable convolutions behind each level of the pyramid; `single` has none."""
 
 
 class AnchorSettings(Settings):
@@ -133,6 +135,8 @@ class DetectorSettings(Settings):
         levels = len(self.neck.strides)
         if self.neck.kind == "single" and levels != 1:
             raise ValueError(f"neck.strides has {levels} entries, expected 1 for a single map, such as [32]")
+        if self.neck.kind == "single" and self.neck.blocks:
+            raise ValueError(f"neck.blocks is {self.neck.blocks}, expected 0 for a single map: blocks belong to fpn")
         if tuple(sorted(set(self.neck.strides))) != self.neck.strides:
             raise ValueError(f"neck.strides is {list(self.neck.strides)}, expected increasing strides")
         if len(self.anchors.sizes) != levels:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from spica.boxes import area
+from spica.boxes import median_side
 from spica.detections import Detections
 from spica.image import Image
 from spica.images import aspect_of
@@ -51,7 +51,7 @@ def flags(photo: Image, found: Detections, card: Card | None, scale: float | Non
     raised = [CAP] if found.capped else []
     if card is not None and card.head_sides is not None and len(found) >= _LEAST_HEADS:
         scale = card.side / max(photo.shape[:2]) if scale is None else scale
-        side = float(np.median(np.sqrt(area(found.boxes)))) * scale
+        side = median_side(found.boxes) * scale
         raised += [SMALL_HEADS] * (side < card.head_sides[0]) + [LARGE_HEADS] * (side > card.head_sides[1])
     aspect = aspect_of(photo)
     raised += [BLUR] * (aspect.sharpness < _LEAST_SHARPNESS)

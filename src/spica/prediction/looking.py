@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from spica.boxes import area, clip, is_valid
+from spica.boxes import clip, is_valid, median_side
 from spica.detections import Detect, Detections
 from spica.errors import WeightsError
 from spica.image import Image
@@ -105,7 +105,7 @@ class Sight:
         """Return the side of the median head as the network sees it, in its pixels; None if there are too few."""
         if len(found) < LEAST_HEADS * self.looks:
             return None
-        return float(np.median(np.sqrt(area(found.boxes)))) * card.side / self.tile
+        return median_side(found.boxes) * card.side / self.tile
 
 
 def first_sight(path: Path, card: Card, looks: Looks) -> Sight:

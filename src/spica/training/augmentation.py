@@ -12,14 +12,19 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode as Filter
 from torchvision.transforms.v2 import functional as transforms
 
+from spica.boxes import median_side
 from spica.labels.labelled import LEAST_VISIBLE
 from spica.model.photos import photo_tensor
+from spica.model.targets import hidden_parts
 from spica.training.recipe import SampleSettings
 
 LEAST_SIDE = 2.0  # pixels; a sliver of a head teaches nothing
 GREY = 114  # what stands beside a photo that is smaller than the sample; the usual filling of mosaics
 BLUR_SIGMA = (0.3, 1.5)
 JPEG_QUALITY = (30, 91)
+LEAST_HEADS = 3  # on a photo: without as many their median says nothing
+MOST_PASTED = 12
+SOFT_EDGE = 0.3  # part of the squared radius over which a pasted head fades
 MOSAIC_CENTRE = (0.3, 0.7)  # part of the side at which the four photos meet
 
 
@@ -46,6 +51,8 @@ def make_sample(
     `look` is the longer side in pixels to which the detector resizes whole photos: zoom 1 is that scale.
     """
     sample = _arranged(first, another, settings, look, random)
+    if settings.paste and random.random() < settings.paste:
+        sample = pasted(sample, _cropped(another(), settings, look, random), random)
     if random.random() < settings.mixup:
         sample = mixed(sample, _arranged(another(), another, settings, look, random))
     return coloured(turned(sample, settings, random), settings, random)
@@ -95,6 +102,31 @@ def mixed(first: Sample, second: Sample) -> Sample:
     return Sample(photo, torch.cat([first.boxes, second.boxes]), torch.cat([first.heads, second.heads]))
 
 
+def pasted(sample: Sample, other: Sample, random: np.random.Generator) -> Sample:
+    """Return the sample with up to MOST_PASTED heads of another one at random places, as ellipses with soft edges.
+
+    Heads that are hidden by them lose their boxes. Source: Dwibedi et al., Cut, Paste and Learn, ICCV 2017.
+    """
+    photo, boxes, heads = sample.photo.clone(), sample.boxes, sample.heads
+    (rows,) = torch.where(other.heads)
+    for row in random.permutation(rows.numpy())[: random.integers(1, MOST_PASTED + 1)]:
+        left, top, right, bottom = (int(edge) for edge in other.boxes[row].round())
+        width, height = right - left, bottom - top
+        x, y = (int(random.integers(photo.shape[-1 - axis] - size + 1)) for axis, size in enumerate((width, height)))
+        place = photo[:, y : y + height, x : x + width]
+        place.copy_(torch.lerp(place.float(), other.photo[:, top:bottom, left:right].float(), _ellipse(height, width)))
+        new = torch.tensor([[x, y, x + width, y + height]], dtype=boxes.dtype)
+        kept = hidden_parts(boxes, new)[:, 0] <= 1 - LEAST_VISIBLE
+        boxes, heads = torch.cat([boxes[kept], new]), torch.cat([heads[kept], torch.ones(1, dtype=torch.bool)])
+    return Sample(photo, boxes, heads)
+
+
+def _ellipse(height: int, width: int) -> Tensor:
+    """Return a mask (height, width), 1 in the middle and falling to 0 at the ellipse that fills it."""
+    y, x = (torch.linspace(-1, 1, size + 2)[1:-1] for size in (height, width))
+    return ((1 - (x**2 + y[:, None] ** 2)) / SOFT_EDGE).clamp(0, 1)
+
+
 def turned(sample: Sample, settings: SampleSettings, random: np.random.Generator) -> Sample:
     """Return the sample mirrored and turned by quarters at random."""
     photo, boxes = sample.photo, sample.boxes
@@ -135,12 +167,22 @@ def _compressed(photo: Tensor, quality: int) -> Tensor:
 def _arranged(first: Sample, another: Pick, settings: SampleSettings, look: int, random: np.random.Generator) -> Sample:
     if random.random() < settings.mosaic:
         return mosaic([first, another(), another(), another()], settings, look, random)
-    return crop(first, (settings.side, settings.side), _scale(first, settings, look, random), random, settings.bicubic)
+    return _cropped(first, settings, look, random)
+
+
+def _cropped(photo: Sample, settings: SampleSettings, look: int, random: np.random.Generator) -> Sample:
+    return crop(photo, (settings.side, settings.side), _scale(photo, settings, look, random), random, settings.bicubic)
 
 
 def _scale(sample: Sample, settings: SampleSettings, look: int, random: np.random.Generator) -> float:
-    low, high = np.log(settings.zoom)
-    return look / max(sample.photo.shape[-2:]) * float(np.exp(random.uniform(low, high)))
+    boxes = sample.boxes[sample.heads].numpy()
+    if settings.head_sides and len(boxes) >= LEAST_HEADS:
+        return _between(settings.head_sides, random) / median_side(boxes)
+    return look / max(sample.photo.shape[-2:]) * _between(settings.zoom, random)
+
+
+def _between(limits: tuple[float, float], random: np.random.Generator) -> float:
+    return float(np.exp(random.uniform(*np.log(limits))))
 
 
 def _window(photo: Tensor, top: int, left: int, window: list[int]) -> Tensor:

@@ -39,6 +39,9 @@ class SampleSettings(Settings):
     """Width and height of a sample in pixels: a multiple of 32, which every backbone takes."""
     zoom: tuple[float, float] = (0.7, 1.4)
     """Range of the scale, 1 being the scale at which the detector looks at whole photos."""
+    head_sides: tuple[float, float] | None = None
+    """Range in pixels of a photo's median head on the sample, which sets the scale in place of `zoom`: for detectors
+    that look again where heads have another size. Photos with fewer than three heads keep `zoom`."""
     bicubic: Fraction = 0.0
     """Probability that a photo is scaled with a bicubic filter, which is sharper, instead of a linear one."""
     flips: bool = True
@@ -47,6 +50,8 @@ class SampleSettings(Settings):
     """Probability that a sample is put together from four photos."""
     mixup: Fraction = 0.0
     """Probability that a sample is laid over another one, half transparent."""
+    paste: Fraction = 0.0
+    """Probability that up to twelve heads of another photo are pasted into a sample."""
     brightness: Fraction = 0.3
     """Largest relative change; likewise contrast, saturation and gains."""
     contrast: Fraction = 0.3
@@ -61,9 +66,10 @@ class SampleSettings(Settings):
     """Probability of a compression with quality 30 to 90."""
 
     @model_validator(mode="after")
-    def _zoom_is_a_range(self) -> "SampleSettings":
-        if not 0 < self.zoom[0] <= self.zoom[1]:
-            raise ValueError(f"sample.zoom is {list(self.zoom)}, expected a smaller and a larger number above 0")
+    def _are_ranges(self) -> "SampleSettings":
+        for name, limits in (("zoom", self.zoom), ("head_sides", self.head_sides)):
+            if limits and not 0 < limits[0] <= limits[1]:
+                raise ValueError(f"sample.{name} is {list(limits)}, expected a smaller and a larger number above 0")
         return self
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from spica.boxes import area
+from spica.boxes import median_side
 from spica.images import read_image
 from spica.labels.labelled import LabelledImage, Labels
 from spica.model.photos import photo_tensor
@@ -95,11 +95,7 @@ def head_sides(labels: Labels, look: int) -> tuple[float, float] | None:
     98 % of the photos lie in it; None if there is no head. It is not wider for samples being zoomed: outside it counts
     were found to be off by more than a sixth all the same (docs/experiments.md).
     """
-    medians = [
-        float(np.median(np.sqrt(area(image.boxes)))) * look / max(image.width, image.height)
-        for image in labels
-        if image.heads
-    ]
+    medians = [median_side(image.boxes) * look / max(image.width, image.height) for image in labels if image.heads]
     if not medians:
         return None
     low, high = np.percentile(medians, [1, 99])
