@@ -13,7 +13,7 @@ test: .venv/installed test-core  ## The whole check: format, lint, types, layers
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --cov --cov-report=
+	$(BIN)/pytest --numprocesses=auto --cov --cov-report=
 	$(BIN)/coverage report --include="$(PURE)" --fail-under=95
 
 test-core: .venv-core/testing  ## What a plain install can do, in an environment without torch

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from spica.loading import load_detector as load_detector
     from spica.prediction.fusion import fused as fused
     from spica.prediction.runtime import detect_file as detect_file
+    from spica.prediction.runtime import detect_photo as detect_photo
     from spica.prediction.tiles import tiled as tiled
     from spica.prediction.views import mirrored as mirrored
 
@@ -28,6 +29,7 @@ _HOMES = {
     "SpicaError": "spica.errors",
     "read_image": "spica.images",
     "detect_file": "spica.prediction.runtime",
+    "detect_photo": "spica.prediction.runtime",
     "load_detector": "spica.loading",
     "fused": "spica.prediction.fusion",
     "mirrored": "spica.prediction.views",

@@ -16,7 +16,7 @@ from spica.labels.labelled import LabelledImage
 from spica.loading import load_detector
 from spica.prediction.card import Card
 from spica.prediction.looking import HEAD_SIDE, Looks, first_sight, seen
-from spica.prediction.runtime import Facts, detect_file
+from spica.prediction.runtime import Facts, detect_file, detect_photo
 from spica.scoring.evaluation import evaluate
 
 SIDE = 64
@@ -171,6 +171,15 @@ def test_what_is_found_in_a_file_is_what_is_seen(photo: Path) -> None:
     eye = Eye(head=22, step=31)
     assert len(detect_file(eye, photo)) == len(eye.heads)
     assert len(detect_file(eye, photo, Looks(tile=256))) <= len(eye.heads)
+
+
+@pytest.mark.parametrize("looks", [None, Looks(tile=128), Looks(gsd=2.0)])
+@pytest.mark.parametrize("head", [22, 48, 80])
+def test_a_photo_in_memory_is_looked_at_as_its_file_is(photo: Path, head: int, looks: Looks | None) -> None:
+    eyes = [Eye(head=head, step=head + 9) for _ in range(2)]
+    file, memory = detect_file(eyes[0], photo, looks), detect_photo(eyes[1], read_image(photo), looks)
+    np.testing.assert_array_equal(file.boxes, memory.boxes)
+    assert eyes[0].asked == eyes[1].asked
 
 
 def test_a_jpeg_is_read_with_the_pixels_that_tiles_need(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import UInt8
@@ -11,9 +12,11 @@ from spica.boxes import clip, is_valid, median_side
 from spica.detections import Detect, Detections
 from spica.errors import WeightsError
 from spica.image import Image
-from spica.images import Photo, image_size, read_resized
+from spica.images import Photo, image_size, read_resized, resized
 from spica.prediction.card import Card
 from spica.prediction.tiles import tiled, tiles_of
+
+Source: TypeAlias = Path | Image  # where a photo comes from: its file, or the photo itself
 
 LEAST_HEADS = 3  # in a look: without as many their median says nothing
 HEAD_SIDE = (
@@ -108,7 +111,7 @@ class Sight:
         return median_side(found.boxes) * card.side / self.tile
 
 
-def first_sight(path: Path, card: Card, looks: Looks) -> Sight:
+def first_sight(source: Source, card: Card, looks: Looks) -> Sight:
     """Return a photo for a first look: in tiles if their side is given, else as a whole.
 
     Raises:
@@ -117,12 +120,12 @@ def first_sight(path: Path, card: Card, looks: Looks) -> Sight:
     """
     tile = looks.side(card)
     if tile:
-        return _sight(path, card.side, tile, max(image_size(path)))
-    photo = read_resized(path, card.side)
+        return _sight(source, card.side, tile, max(_size(source)))
+    photo = _read(source, card.side)
     return Sight(photo, max(photo.width, photo.height))
 
 
-def seen(detect: Detect, path: Path, sight: Sight, card: Card, looks: Looks) -> tuple[Sight, Detections]:
+def seen(detect: Detect, source: Source, sight: Sight, card: Card, looks: Looks) -> tuple[Sight, Detections]:
     """Return how a photo is best looked at, and what is found so, in pixels of the whole photo.
 
     Unless the tile is given, a photo is looked at as a whole. If the median head is then smaller than the card knows,
@@ -140,24 +143,36 @@ def seen(detect: Detect, path: Path, sight: Sight, card: Card, looks: Looks) -> 
     first, (low, high), least = (sight, found), card.head_sides, math.ceil(_LEAST_TILE * card.side)
     edge = (high / low) ** _EDGE_OF_RANGE
     while _is_small(size := sight.head_side(found.above(card.threshold), card), low) and sight.tile >= 2 * least:
-        sight = _sight(path, card.side, math.ceil(sight.tile / 2), sight.longer)
+        sight = _sight(source, card.side, math.ceil(sight.tile / 2), sight.longer)
         found = sight.detect(detect)
     for _ in range(_CORRECTIONS):
         if size is None or (low if sight.looks == 1 else low * edge) <= size <= high / edge:
             break
         tile = max(least, round(sight.tile * size / _middle(card.head_sides)))
-        sight = _sight(path, card.side, tile, sight.longer)
+        sight = _sight(source, card.side, tile, sight.longer)
         found = sight.detect(detect)
         size = sight.head_side(found.above(card.threshold), card)
     return first if size is None else (sight, found)
 
 
-def _sight(path: Path, side: int, tile: int, longer: int) -> Sight:
+def _sight(source: Source, side: int, tile: int, longer: int) -> Sight:
     """Return a photo with `side` pixels in a tile, or with all that it has; as a whole it has `side` pixels."""
     needed = max(min(1, side), round(longer * side / tile)) if tile > side or tile == longer else 0
     if needed and tile > longer:
         tile = round(longer * side / needed)  # so that the whole, with its black, has `side` pixels
-    return Sight(read_resized(path, needed), tile)
+    return Sight(_read(source, needed), tile)
+
+
+def _read(source: Source, side: int) -> Photo:
+    """Return a photo with `side` pixels on its longer side; as it is for 0."""
+    if isinstance(source, Path):
+        return read_resized(source, side)
+    return Photo(resized(source, side) if side else source, *_size(source))
+
+
+def _size(source: Source) -> tuple[int, int]:
+    """Return a photo's width and height."""
+    return image_size(source) if isinstance(source, Path) else (source.shape[1], source.shape[0])
 
 
 def _widened(pixels: Image, side: int) -> UInt8[np.ndarray, "_ _ 3"]:

@@ -14,7 +14,7 @@ from spica.errors import WeightsError
 from spica.image import Image
 from spica.images import resized
 from spica.prediction.card import Card
-from spica.prediction.looking import Looks, first_sight, seen
+from spica.prediction.looking import Looks, Source, first_sight, seen
 from spica.prediction.modelfile import read_card
 
 
@@ -124,14 +124,28 @@ def detect_file(detect: Detector, path: Path, looks: Looks | None = None) -> Det
     """Return every box above the network's least score on the photo in a file, in pixels of the upright photo.
 
     What `spica predict` finds. Quicker than to read the photo whole: a JPEG is decoded near the size that is looked at.
-    A photo whose heads are too small for the network is looked at in tiles; `looks` says how large they are.
+    Photos with small heads are looked at in tiles, those with large ones made smaller; `looks` can say how.
 
     Raises:
         ImageError: if the photo cannot be read.
         WeightsError: if the network gives numbers that are not finite.
     """
-    asked = looks or Looks()
-    return seen(detect, path, first_sight(path, detect.card, asked), detect.card, asked)[1]
+    return _found(detect, path, looks or Looks())
+
+
+def detect_photo(detect: Detector, photo: Image, looks: Looks | None = None) -> Detections:
+    """Return the same as `detect_file` of a photo (height, width, 3) that was read already, in RGB.
+
+    `detect(photo)` alone looks once, whatever the size of the heads.
+
+    Raises:
+        WeightsError: if the network gives numbers that are not finite.
+    """
+    return _found(detect, photo, looks or Looks())
+
+
+def _found(detect: Detector, source: Source, looks: Looks) -> Detections:
+    return seen(detect, source, first_sight(source, detect.card, looks), detect.card, looks)[1]
 
 
 def load_model(path: Path, device: str = "auto") -> ModelDetector:
