@@ -3,7 +3,7 @@
     python benchmarks/overlaps.py FOLDER [PHOTOS] [STRANGERS]
 
 FOLDER holds labelled photos; PHOTOS of each source are cut, 12 by default, and STRANGERS of each,
-24 by default, are compared with each other. Needs the extra overlap. Each window is
+24 by default, are compared with each other. Needs the extra ground. Each window is
 turned, scaled, tilted, lit, blurred and compressed in a way of its own. Prints for each share of overlap how many pairs
 were found and how far off they lie; for photos cut into nine windows the heads counted once; and how many pairs of
 different photos were mistaken for overlapping ones, which must be none. What it cannot show is relief and wind.

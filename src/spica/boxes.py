@@ -35,6 +35,9 @@ def area(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:
     return areas
 
 
+LEAST_FOR_MEDIAN = 3  # boxes: without as many their median side says nothing
+
+
 def median_side(boxes: Float[np.ndarray, "n 4"]) -> float:
     """Return the side of the median box in pixels, the square root of its area; 0 if there is no box."""
     return float(np.median(np.sqrt(area(boxes)))) if len(boxes) else 0.0

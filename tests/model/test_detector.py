@@ -9,6 +9,8 @@ import torch
 from spica.errors import WeightsError
 from spica.model.checkpoint import NetworkDetect, load_detect, load_weights, save_weights
 from spica.model.detector import Detector
+from spica.model.maps import Level
+from spica.model.necks import SimplePyramid, build_neck
 from spica.model.settings import (
     AnchorSettings,
     BackboneSettings,
@@ -177,3 +179,31 @@ def test_blocks_begin_as_no_change_and_learn(tiny_backbone: str) -> None:
     last = [weight for name, weight in deep.neck.named_parameters() if name.endswith("0.change.2.1.weight")]
     assert len(last) == 2
     assert all(weight.grad is not None and weight.grad.any() for weight in last)
+
+
+def test_proposals_are_exact_in_mixed_precision(detector: Detector) -> None:
+    batch = torch.rand(1, 3, 64, 96)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        _, (proposals,), _ = detector.propose(batch, [(64, 96)])
+        losses = detector.train()(batch, [(64, 96)], [target([[4.3, 4.2, 20.1, 20.6]])])
+    assert proposals.dtype == torch.float32
+    assert (proposals != proposals.bfloat16().float()).any()
+    assert losses["loss_box_reg"].dtype == torch.float32
+
+
+def test_a_simple_pyramid_keeps_to_its_settings() -> None:
+    level = Level(stride=16, channels=6, offset=0.0)
+    plain, separable = (
+        build_neck(NeckSettings.model_validate({"strides": (8, 16, 32), "channels": 16, **chosen}), [level])
+        for chosen in ({}, {"convolutions": "separable", "blocks": 1})
+    )
+    assert isinstance(plain, SimplePyramid)
+    assert [tuple(grid.shape) for grid in separable([torch.rand(1, 6, 4, 6)])] == [
+        (1, 16, 8, 12),
+        (1, 16, 4, 6),
+        (1, 16, 2, 3),
+    ]
+    sizes = [{tuple(weight.shape) for weight in neck.parameters()} for neck in (plain, separable)]
+    assert (16, 16, 3, 3) in sizes[0]
+    assert (16, 16, 3, 3) not in sizes[1]
+    assert sum(name.startswith("towers.") for name in separable.state_dict()) == 3 * 6

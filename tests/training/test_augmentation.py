@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spica.training.augmentation import MOST_PASTED, Sample, coloured, crop, make_sample, mixed, mosaic, pasted, turned
+from spica.training.augmentation import Sample, coloured, crop, make_sample, mixed, mosaic, pasted, turned
 from spica.training.recipe import SampleSettings
 
 PLAIN = SampleSettings(side=64, brightness=0, contrast=0, saturation=0, gains=0)
@@ -42,6 +42,23 @@ def test_a_box_lies_where_its_head_is_after_cropping_and_turning(seed: int, zoom
     elif (sample.photo > 127).any():  # less than 30 % was left of it
         left, top, right, bottom = seen(sample.photo)
         assert (right - left) * (bottom - top) < 0.4 * 600 * zoom**2
+
+
+def test_turning_without_mirroring_keeps_what_is_left_of_what_is_below() -> None:
+    photo = torch.arange(4, dtype=torch.uint8).reshape(1, 2, 2).repeat(3, 1, 1)  # 0 1 above 2 3
+    sample = all_heads(photo, torch.tensor([[0.0, 0, 1, 1]]))
+    chosen = PLAIN.model_copy(update={"flips": False})
+    seen_ones = set()
+    for seed in range(20):
+        one = turned(sample, chosen, np.random.default_rng(seed))
+        seen_ones.add((tuple(one.photo[0].flatten().tolist()), tuple(one.boxes[0].tolist())))
+    assert seen_ones == {((0, 1, 2, 3), (0, 0, 1, 1)), ((1, 3, 0, 2), (0, 1, 1, 2))}
+
+
+def test_a_window_far_larger_than_the_photo_needs_no_memory() -> None:
+    sample = crop(painted([[0, 0, 20_000, 50]], (50, 20_000)), (64, 64), 0.0016, np.random.default_rng(0))
+    assert sample.photo.shape == (3, 64, 64)
+    assert (sample.photo != 114).any(dim=0).sum() == 32  # 20,000 x 50 pixels are 32 x 1 of them
 
 
 def test_a_photo_smaller_than_the_sample_is_surrounded_by_grey() -> None:
@@ -143,26 +160,38 @@ def test_a_photo_with_hardly_a_head_keeps_its_zoom(number: int) -> None:
     assert float(sample.photo[0, 0].float().diff().mean()) == pytest.approx(1.0, abs=0.02)  # as large as it is
 
 
-def test_pasted_heads_have_boxes_and_what_they_hide_has_none() -> None:
-    bright = painted([[4, 4, 24, 14], [40, 40, 60, 64]], (64, 64))
-    hidden = all_heads(torch.zeros(3, 64, 64, dtype=torch.uint8), torch.tensor([[0.0, 0, 3, 3]] * 2))
-    numbers = set()
+def test_pasted_heads_have_boxes_and_lie_as_ellipses_on_the_photo() -> None:
+    dark = all_heads(torch.zeros(3, 64, 64, dtype=torch.uint8), torch.zeros(0, 4))
+    bright = painted([[4, 4, 24, 14], [40, 40, 60, 64], [30, 4, 38, 12]], (64, 64))
+    bright = replace(bright, heads=torch.tensor([True, True, False]))  # the third is to be ignored
+    sizes = set()
     for seed in range(60):
-        sample = pasted(hidden, bright, np.random.default_rng(seed))
-        new = sample.boxes[(sample.boxes[:, 2] - sample.boxes[:, 0]) == 20]
-        numbers.add(len(new))
+        sample = pasted(dark, bright, np.random.default_rng(seed))
         inside = torch.zeros(64, 64, dtype=torch.bool)
-        for left, top, right, bottom in new.int().tolist():
+        for left, top, right, bottom in sample.boxes.int().tolist():
+            sizes.add((right - left, bottom - top))
             inside[top:bottom, left:right] = True
             assert sample.photo[0, (top + bottom) // 2, (left + right) // 2] == 255
         assert not sample.photo[:, ~inside].any()
+        assert sample.heads.all()
         assert len(sample.heads) == len(sample.boxes)
-        kept = len(sample.boxes) - len(new)
-        assert kept == (0 if inside[:3, :3].float().mean() > 0.7 else 2)
-    assert numbers <= {1, 2}
-    assert 2 in numbers
-    assert not hidden.photo.any()
-    assert MOST_PASTED > 2
+    assert sizes == {(20, 10), (20, 24)}
+    assert not dark.photo.any()
+
+
+def test_what_pasted_heads_hide_loses_its_box_and_what_they_leave_does_not() -> None:
+    small = [[x, y, x + 8, y + 8] for x in range(0, 64, 8) for y in range(0, 64, 8)]
+    dark = all_heads(torch.zeros(3, 64, 64, dtype=torch.uint8), torch.tensor(small, dtype=torch.float32))
+    bright = painted([[4, 4, 44, 44]] * 3, (64, 64))
+    gone = 0
+    for seed in range(30):
+        sample = pasted(dark, bright, np.random.default_rng(seed))
+        left = {tuple(box) for box in sample.boxes.int().tolist() if box[2] - box[0] == 8}
+        for box in small:
+            hidden = float((sample.photo[0, box[1] : box[3], box[0] : box[2]] > 127).float().mean())
+            assert (tuple(box) in left) == (hidden <= 0.7)
+            gone += hidden > 0.7
+    assert gone > 100
 
 
 def test_nothing_is_pasted_of_a_photo_without_heads() -> None:

@@ -198,15 +198,19 @@ def test_counts_on_the_card_are_of_all_that_was_held_out(painted_labels: Labels)
 
 def test_the_card_knows_the_size_of_heads_in_training(first: Path) -> None:
     # Heads of 20 pixels on photos of 96, looked at with 96 pixels; zooming samples makes the range no wider.
-    assert load_detect(first).card.head_sides == (20.0, 20.0)
+    assert load_detect(first).card.head_sides == (14.1, 28.3)
 
 
 def test_the_range_of_heads_is_that_of_the_photos_at_the_networks_size(painted_labels: Labels) -> None:
-    first, *others = painted_labels
-    odd = replace(first, boxes=first.boxes * np.float32(0.5))  # of all photos the smallest heads: 10 pixels
-    low, high = head_sides((odd, *others), 192) or (0, 0)
-    assert 20 < low < 40  # between the photo and the others: 1 % of the photos lie below
-    assert high == 40
+    first, second, *others = painted_labels
+    small = [replace(image, boxes=image.boxes * np.float32(0.25)) for image in (first, second)]  # heads of 5 pixels
+    assert head_sides((*small, *others), 192) == (10, 40)
+    assert head_sides((*small, *small), 192) == (7.1, 14.1)
+    most = (replace(first, boxes=first.boxes * np.float32(0.25)), *others)
+    low, _ = head_sides(most * 8, 192) or (0, 0)
+    assert low == 10
+    low, _ = head_sides((most[0], *others * 16), 192) or (0, 0)
+    assert low > 10  # less than 1 % of the photos lie below
     assert head_sides(painted_labels[-1:], 192) is None  # there is no head on the last photo
 
 

@@ -119,7 +119,7 @@ def _seen(outcome: "Outcome", path: Path | None, frame: Frame) -> "Quadrat | Pro
         return warning("changed", Place(path), "", text, "put the photo back, or predict again")
     corners = find_frame(photo.pixels, frame.sides)
     if corners is None:
-        text = "no frame found of which Spica is sure: four straight bars, each seen along half of its length"
+        text = "no frame found of which Spica is sure: four straight bars, each seen along two fifths of its length"
         return warning("no frame", Place(path), "", text, "give its corners with --corners")
     if frame.pictures:
         _draw(outcome.name, photo.pixels, corners, frame.out)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def train(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="TOML file with the settings of a training.")],
     *,
-    data: Annotated[Path, typer.Option(help="Folder of labelled photos: Kaggle, GWHD 2021, COCO or YOLO layout.")],
+    data: Annotated[Path, typer.Option(help="Folder of labelled photos, in any known layout.")],
     out: Annotated[Path, typer.Option(help="Folder of the run: recipe, metrics, checkpoints, weights.")],
     also: Annotated[
         list[Path] | None,
@@ -92,7 +92,7 @@ def backbones(
     pattern: Annotated[str, typer.Argument(metavar="PATTERN", help="Part of a name; * stands for anything.")] = "",
     *,
     details: Annotated[
-        bool, typer.Option("--details", help="Build each one: strides, parameters, licence of the weights; slow.")
+        bool, typer.Option("--details", help="Build each one: strides, channels, parameters; slow.")
     ] = False,
 ) -> None:
     """List the backbones that a detector can be built on."""

@@ -130,8 +130,17 @@ class ProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]  # torchvisi
         return losses
 
 
+class ProposalHead(RPNHead):  # type: ignore[misc]  # torchvision has no types
+    """torchvision's head of the proposal network; what it gives is float32 in mixed precision, too, as boxes need."""
+
+    def forward(self, features: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Return scores and moves of the anchors of each level."""
+        scores, moves = super().forward(features)
+        return [one.float() for one in scores], [one.float() for one in moves]
+
+
 def _proposal_network(settings: ProposalSettings, anchors: Anchors, channels: int) -> ProposalNetwork:
-    head = RPNHead(channels, anchors.num_anchors_per_location()[0])
+    head = ProposalHead(channels, anchors.num_anchors_per_location()[0])
     if settings.convolutions == "separable":
         head.conv = nn.Sequential(separable(channels), nn.ReLU(inplace=True))
     network = ProposalNetwork(

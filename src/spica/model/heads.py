@@ -88,6 +88,8 @@ class RegionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
         return logits, moves
 
     def _losses(self, features: Features, proposals: list[Tensor], sizes: Sizes, targets: Targets) -> dict[str, Tensor]:
+        # In half precision, which heads get from them in torchvision, boxes would lie on a grid of 2 pixels.
+        proposals = [own.float() for own in proposals]
         proposals, _, labels, wanted = self.select_training_samples(proposals, targets)
         logits, moves = self._predict(0, features, proposals, sizes)
         losses = self._stage_losses(logits, moves, proposals, labels, wanted)

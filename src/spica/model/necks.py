@@ -53,6 +53,12 @@ class Residual(nn.Module):
         return changed
 
 
+def _convolution(channels: int, settings: NeckSettings) -> nn.Module:
+    if settings.convolutions == "separable":
+        return separable(channels)
+    return nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+
+
 def _towers(levels: int, settings: NeckSettings) -> nn.ModuleList:
     """Return for each level the blocks that its map goes through last."""
     return nn.ModuleList(
@@ -96,7 +102,7 @@ class SimplePyramid(nn.Module):
             nn.Sequential(
                 nn.Conv2d(level.channels, channels, 1, bias=False),
                 nn.GroupNorm(1, channels),  # a layer norm over one photo's map: batches are small
-                nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+                _convolution(channels, settings),
                 nn.GroupNorm(1, channels),
             )
             for _ in strides

@@ -48,12 +48,8 @@ def is_covered(regions: Tensor, boxes: Tensor, labels: Tensor) -> Tensor:
     ignored = boxes[labels == IGNORED]
     if not len(ignored) or not len(regions):
         return torch.zeros(len(regions), dtype=torch.bool, device=regions.device)
-    return (hidden_parts(regions, ignored) > COVERED).any(dim=1)
-
-
-def hidden_parts(regions: Tensor, boxes: Tensor) -> Tensor:
-    """Return which part of each of the regions (m, 4) lies in each of the `boxes` (n, 4), as (m, n) in [0, 1]."""
-    low = torch.maximum(regions[:, None, :2], boxes[None, :, :2])
-    high = torch.minimum(regions[:, None, 2:], boxes[None, :, 2:])
-    parts: Tensor = (high - low).clamp(min=0).prod(dim=2) / (regions[:, 2:] - regions[:, :2]).prod(dim=1)[:, None]
-    return parts
+    low = torch.maximum(regions[:, None, :2], ignored[None, :, :2])
+    high = torch.minimum(regions[:, None, 2:], ignored[None, :, 2:])
+    common = (high - low).clamp(min=0).prod(dim=2)
+    whole = (regions[:, 2:] - regions[:, :2]).prod(dim=1)
+    return (common > COVERED * whole[:, None]).any(dim=1)

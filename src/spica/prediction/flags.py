@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from spica.boxes import median_side
+from spica.boxes import LEAST_FOR_MEDIAN, median_side
 from spica.detections import Detections
 from spica.image import Image
 from spica.images import aspect_of
@@ -28,7 +28,6 @@ MEANINGS = {
     BORDER: "the border cuts most heads: the count depends on which of them count; show more of the field",
 }
 
-_LEAST_HEADS = 3  # heads without which their median says nothing
 _LEAST_SHARPNESS = 0.14
 _MOST_CUT, _LEAST_CUT = 0.5, 8  # part of the heads, of as many heads at least: 1 of 970 such photos has more, 0.52
 _AT_BORDER = 1.0  # pixel
@@ -49,7 +48,7 @@ def flags(photo: Image, found: Detections, card: Card | None, scale: float | Non
     `scale` says how many of the network's pixels one of theirs is. Without a card nothing is said of the size of heads.
     """
     raised = [CAP] if found.capped else []
-    if card is not None and card.head_sides is not None and len(found) >= _LEAST_HEADS:
+    if card is not None and card.head_sides is not None and len(found) >= LEAST_FOR_MEDIAN:
         scale = card.side / max(photo.shape[:2]) if scale is None else scale
         side = median_side(found.boxes) * scale
         raised += [SMALL_HEADS] * (side < card.head_sides[0]) + [LARGE_HEADS] * (side > card.head_sides[1])

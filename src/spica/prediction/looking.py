@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import UInt8
 
-from spica.boxes import clip, is_valid, median_side
+from spica.boxes import LEAST_FOR_MEDIAN, clip, is_valid, median_side
 from spica.detections import Detect, Detections
 from spica.errors import WeightsError
 from spica.image import Image
@@ -18,7 +18,6 @@ from spica.prediction.tiles import tiled, tiles_of
 
 Source: TypeAlias = Path | Image  # where a photo comes from: its file, or the photo itself
 
-LEAST_HEADS = 3  # in a look: without as many their median says nothing
 HEAD_SIDE = (
     25.0  # mm, root of a box's area: 74 pixels of 0.33 to 0.385 mm, the median of rres_1, see docs/prediction.md
 )
@@ -106,7 +105,7 @@ class Sight:
 
     def head_side(self, found: Detections, card: Card) -> float | None:
         """Return the side of the median head as the network sees it, in its pixels; None if there are too few."""
-        if len(found) < LEAST_HEADS * self.looks:
+        if len(found) < LEAST_FOR_MEDIAN * self.looks:
             return None
         return median_side(found.boxes) * card.side / self.tile
 
@@ -138,7 +137,7 @@ def seen(detect: Detect, source: Source, sight: Sight, card: Card, looks: Looks)
         WeightsError: if the network gives numbers that are not finite.
     """
     found = sight.detect(detect)
-    if looks.side(card) or card.head_sides is None:
+    if looks.side(card) or not card.side or card.head_sides is None:
         return sight, found
     first, (low, high), least = (sight, found), card.head_sides, math.ceil(_LEAST_TILE * card.side)
     edge = (high / low) ** _EDGE_OF_RANGE

@@ -128,18 +128,20 @@ def detect_file(detect: Detector, path: Path, looks: Looks | None = None) -> Det
 
     Raises:
         ImageError: if the photo cannot be read.
-        WeightsError: if the network gives numbers that are not finite.
+        WeightsError: if the network gives numbers that are not finite, or `looks` has a ground sampling distance and
+            the card does not say which sizes of heads the weights know.
     """
     return _found(detect, path, looks or Looks())
 
 
 def detect_photo(detect: Detector, photo: Image, looks: Looks | None = None) -> Detections:
-    """Return the same as `detect_file` of a photo (height, width, 3) that was read already, in RGB.
+    """Return what `detect_file` does, of a photo (height, width, 3) in RGB that was read already.
 
-    `detect(photo)` alone looks once, whatever the size of the heads.
+    `detect(photo)` alone looks once, whatever the size of the heads. A JPEG that was read whole is a little less sharp
+    when it is resized than one that `detect_file` decodes near that size, so scores differ in the second digit.
 
     Raises:
-        WeightsError: if the network gives numbers that are not finite.
+        WeightsError: as `detect_file`.
     """
     return _found(detect, photo, looks or Looks())
 

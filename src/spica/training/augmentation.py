@@ -12,17 +12,16 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode as Filter
 from torchvision.transforms.v2 import functional as transforms
 
-from spica.boxes import median_side
+from spica.boxes import LEAST_FOR_MEDIAN, median_side
 from spica.labels.labelled import LEAST_VISIBLE
 from spica.model.photos import photo_tensor
-from spica.model.targets import hidden_parts
 from spica.training.recipe import SampleSettings
 
 LEAST_SIDE = 2.0  # pixels; a sliver of a head teaches nothing
 GREY = 114  # what stands beside a photo that is smaller than the sample; the usual filling of mosaics
 BLUR_SIGMA = (0.3, 1.5)
 JPEG_QUALITY = (30, 91)
-LEAST_HEADS = 3  # on a photo: without as many their median says nothing
+MOST_ENLARGED = 4.0  # times as large as on the photo: beyond that there is nothing but blur
 MOST_PASTED = 12
 SOFT_EDGE = 0.3  # part of the squared radius over which a pasted head fades
 MOSAIC_CENTRE = (0.3, 0.7)  # part of the side at which the four photos meet
@@ -46,8 +45,9 @@ Pick: TypeAlias = Callable[[], Sample]
 def make_sample(
     first: Sample, another: Pick, settings: SampleSettings, look: int, random: np.random.Generator
 ) -> Sample:
-    """Return a training sample that begins with the photo `first`; `another` gives more photos for mosaic and mixup.
+    """Return a training sample that begins with the photo `first`.
 
+    `another` gives more photos, to be put beside it (mosaic), over it (mixup) and into it (pasted heads).
     `look` is the longer side in pixels to which the detector resizes whole photos: zoom 1 is that scale.
     """
     sample = _arranged(first, another, settings, look, random)
@@ -67,9 +67,8 @@ def crop(
     top, left = (
         int(random.integers(min(0, room), max(0, room) + 1)) for room in (height - window[0], width - window[1])
     )
-    photo = _window(sample.photo, top, left, window)
     filtered = Filter.BICUBIC if random.random() < bicubic else Filter.BILINEAR
-    photo = transforms.resize(photo, list(size), interpolation=filtered, antialias=True)
+    photo = _window(sample.photo, (top, left), window, size, filtered)
     factors = torch.tensor([size[1] / window[1], size[0] / window[0]] * 2)
     boxes = (sample.boxes - torch.tensor([left, top, left, top])) * factors
     cut, seen = _visible(boxes, size)
@@ -105,20 +104,31 @@ def mixed(first: Sample, second: Sample) -> Sample:
 def pasted(sample: Sample, other: Sample, random: np.random.Generator) -> Sample:
     """Return the sample with up to MOST_PASTED heads of another one at random places, as ellipses with soft edges.
 
-    Heads that are hidden by them lose their boxes. Source: Dwibedi et al., Cut, Paste and Learn, ICCV 2017.
+    Boxes of which too little is left to be seen go. Source: Dwibedi et al., Cut, Paste and Learn, ICCV 2017.
     """
-    photo, boxes, heads = sample.photo.clone(), sample.boxes, sample.heads
+    photo, added = sample.photo.clone(), []
+    top_most = torch.zeros(photo.shape[-2:], dtype=torch.int32)  # which of those pasted is to be seen, from 1 on
     (rows,) = torch.where(other.heads)
     for row in random.permutation(rows.numpy())[: random.integers(1, MOST_PASTED + 1)]:
         left, top, right, bottom = (int(edge) for edge in other.boxes[row].round())
         width, height = right - left, bottom - top
         x, y = (int(random.integers(photo.shape[-1 - axis] - size + 1)) for axis, size in enumerate((width, height)))
-        place = photo[:, y : y + height, x : x + width]
-        place.copy_(torch.lerp(place.float(), other.photo[:, top:bottom, left:right].float(), _ellipse(height, width)))
-        new = torch.tensor([[x, y, x + width, y + height]], dtype=boxes.dtype)
-        kept = hidden_parts(boxes, new)[:, 0] <= 1 - LEAST_VISIBLE
-        boxes, heads = torch.cat([boxes[kept], new]), torch.cat([heads[kept], torch.ones(1, dtype=torch.bool)])
-    return Sample(photo, boxes, heads)
+        place, mask = (slice(y, y + height), slice(x, x + width)), _ellipse(height, width)
+        photo[:, *place] = torch.lerp(photo[:, *place].float(), other.photo[:, top:bottom, left:right].float(), mask)
+        added.append([x, y, x + width, y + height])
+        top_most[place][mask > 0.5] = len(added)
+    boxes = torch.cat([sample.boxes, torch.tensor(added, dtype=sample.boxes.dtype).reshape(-1, 4)])
+    heads = torch.cat([sample.heads, torch.ones(len(added), dtype=torch.bool)])
+    ranks = [0] * len(sample.boxes) + list(range(1, len(added) + 1))
+    kept = [_hidden(box, rank, top_most) <= 1 - LEAST_VISIBLE for box, rank in zip(boxes.tolist(), ranks, strict=True)]
+    return Sample(photo, boxes[kept], heads[kept])
+
+
+def _hidden(box: list[float], rank: int, top_most: Tensor) -> float:
+    """Return the part of a box under heads that were pasted later."""
+    left, top, right, bottom = (round(edge) for edge in box)
+    covered = top_most[top : max(bottom, top + 1), left : max(right, left + 1)] > rank
+    return float(covered.float().mean()) if covered.numel() else 0.0
 
 
 def _ellipse(height: int, width: int) -> Tensor:
@@ -138,7 +148,8 @@ def turned(sample: Sample, settings: SampleSettings, random: np.random.Generator
         photo = photo.flip(-2)
         boxes = torch.stack([boxes[:, 0], side - boxes[:, 3], boxes[:, 2], side - boxes[:, 1]], dim=1)
     if settings.quarter_turns and random.random() < 0.5:
-        photo, boxes = photo.transpose(-1, -2), boxes[:, [1, 0, 3, 2]]  # with the flips: all eight views
+        photo = photo.rot90(1, (-2, -1))  # with the flips: all eight views
+        boxes = torch.stack([boxes[:, 1], side - boxes[:, 2], boxes[:, 3], side - boxes[:, 0]], dim=1)
     return replace(sample, photo=photo, boxes=boxes)
 
 
@@ -176,8 +187,8 @@ def _cropped(photo: Sample, settings: SampleSettings, look: int, random: np.rand
 
 def _scale(sample: Sample, settings: SampleSettings, look: int, random: np.random.Generator) -> float:
     boxes = sample.boxes[sample.heads].numpy()
-    if settings.head_sides and len(boxes) >= LEAST_HEADS:
-        return _between(settings.head_sides, random) / median_side(boxes)
+    if settings.head_sides and len(boxes) >= LEAST_FOR_MEDIAN:
+        return min(MOST_ENLARGED, _between(settings.head_sides, random) / median_side(boxes))
     return look / max(sample.photo.shape[-2:]) * _between(settings.zoom, random)
 
 
@@ -185,12 +196,29 @@ def _between(limits: tuple[float, float], random: np.random.Generator) -> float:
     return float(np.exp(random.uniform(*np.log(limits))))
 
 
-def _window(photo: Tensor, top: int, left: int, window: list[int]) -> Tensor:
-    height, width = photo.shape[-2:]
-    bottom, right = top + window[0], left + window[1]
-    inner = photo[:, max(0, top) : bottom, max(0, left) : right]
-    missing = [max(0, -left), max(0, -top), max(0, right - width), max(0, bottom - height)]
-    return transforms.pad(inner, missing, fill=[GREY]) if any(missing) else inner
+def _window(
+    photo: Tensor, corner: tuple[int, int], window: list[int], size: tuple[int, int], filtered: Filter
+) -> Tensor:
+    """Return the window (height, width) at `corner` (top, left) of a photo, scaled to `size`, grey beside the photo.
+
+    What lies beside is added last: a window on a small sample may be far larger than the photo.
+    """
+    edges = [
+        (max(0, first), min(whole, first + pixels))
+        for first, pixels, whole in zip(corner, window, photo.shape[-2:], strict=True)
+    ]
+    (top, bottom), (left, right) = (
+        [round((edge - first) * side / pixels) for edge in pair]
+        for pair, first, pixels, side in zip(edges, corner, window, size, strict=True)
+    )
+    inner = photo[:, slice(*edges[0]), slice(*edges[1])]
+    height, width = max(1, bottom - top), max(1, right - left)
+    top, left = min(top, size[0] - height), min(left, size[1] - width)
+    scaled = torch.full((len(photo), *size), GREY, dtype=photo.dtype)
+    scaled[:, top : top + height, left : left + width] = transforms.resize(
+        inner, [height, width], interpolation=filtered, antialias=True
+    )
+    return scaled
 
 
 def _visible(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -32,8 +32,8 @@ class Journal:
             self.rows = [row for row in rows if row["step"] <= last_step]
 
     def add(self, row: Mapping[str, float]) -> None:
-        """Add a row and write the file."""
-        self.rows.append(dict(row))
+        """Add a row, in place of one of the same step, and write the file."""
+        self.rows = [*(kept for kept in self.rows if kept["step"] != row["step"]), dict(row)]
         columns = list(dict.fromkeys(key for kept in self.rows for key in kept))
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, lineterminator="\n")

@@ -41,7 +41,8 @@ class SampleSettings(Settings):
     """Range of the scale, 1 being the scale at which the detector looks at whole photos."""
     head_sides: tuple[float, float] | None = None
     """Range in pixels of a photo's median head on the sample, which sets the scale in place of `zoom`: for detectors
-    that look again where heads have another size. Photos with fewer than three heads keep `zoom`."""
+    that look again where heads have another size; the card says that they know these. Photos with fewer than three
+    heads keep `zoom`."""
     bicubic: Fraction = 0.0
     """Probability that a photo is scaled with a bicubic filter, which is sharper, instead of a linear one."""
     flips: bool = True

@@ -286,7 +286,7 @@ class _Run:
             data_licence=data.licence,
             recipe=self.name,
             side=self.recipe.detector.side,
-            head_sides=head_sides(labels, self.recipe.detector.side),
+            head_sides=self.recipe.sample.head_sides or head_sides(labels, self.recipe.detector.side),
             date=f"{date.today():%Y-%m-%d}",
         )
         save_weights(self.out / WEIGHTS_NAME, self._kept(), card)

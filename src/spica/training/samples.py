@@ -17,6 +17,7 @@ from spica.training.augmentation import Sample, make_sample
 from spica.training.recipe import SampleSettings
 
 GIGABYTE = 1e9
+LEAST_RANGE = 2.0  # of sizes of heads: photos of one field, which differ less, are no reason to doubt others
 Place = tuple[int, int]  # epoch and index of a photo: together they decide everything about a sample
 
 
@@ -92,14 +93,16 @@ class Samples(Dataset[tuple[Sample, str]]):
 def head_sides(labels: Labels, look: int) -> tuple[float, float] | None:
     """Return the range of a photo's median head: square root of its area, in pixels of the photo resized to `look`.
 
-    98 % of the photos lie in it; None if there is no head. It is not wider for samples being zoomed: outside it counts
-    were found to be off by more than a sixth all the same (docs/experiments.md).
+    98 % of the photos lie in it, and it spans at least a factor of 2; None if there is no head. It is not wider for
+    samples being zoomed: outside it counts were found to be off by more than a sixth all the same
+    (docs/experiments.md).
     """
     medians = [median_side(image.boxes) * look / max(image.width, image.height) for image in labels if image.heads]
     if not medians:
         return None
     low, high = np.percentile(medians, [1, 99])
-    return round(float(low), 1), round(float(high), 1)
+    wider = max(1.0, np.sqrt(LEAST_RANGE * low / high))
+    return round(float(low / wider), 1), round(float(high * wider), 1)
 
 
 class BatchOrder(Sampler[list[Place]]):
