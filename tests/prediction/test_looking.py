@@ -113,10 +113,12 @@ def test_heads_that_cannot_be_seen_from_afar_are_found_from_near(photo: Path) ->
     assert len(found) == len(eye.heads)
 
 
-def test_heads_that_are_barely_large_enough_in_tiles_are_looked_at_once_more(photo: Path) -> None:
-    tile, found = looked(Eye(head=17, step=25), photo)  # 4.25, then 8.5 pixels; in the middle of the range are 13.3
-    assert 76 <= tile <= 90
-    assert len(found) == 100
+def test_tiles_are_no_smaller_than_brings_heads_to_the_middle_of_the_range(photo: Path) -> None:
+    eye = Eye(head=31, step=40)  # 7.75 pixels in a look at the whole photo; in the middle of the range are 13.3
+    tile, found = looked(eye, photo)
+    assert 140 <= tile <= 155
+    assert len(found) == len(eye.heads)
+    assert len(eye.asked) == 1 + 4
 
 
 def test_a_photo_without_heads_is_what_the_look_at_the_whole_says(photo: Path) -> None:
@@ -127,10 +129,10 @@ def test_a_photo_without_heads_is_what_the_look_at_the_whole_says(photo: Path) -
 
 
 def test_a_photo_without_the_pixels_for_it_is_not_looked_at_in_tiles(tmp_path: Path) -> None:
-    x, y = np.meshgrid(np.arange(80), np.arange(95))  # half of it would have to be enlarged by more than a third
+    x, y = np.meshgrid(np.arange(40), np.arange(48))  # any part of it would have to be enlarged by more than a third
     write_image(tmp_path / "photo.png", np.stack([x, y, x * 0 + 9], axis=-1).astype(np.uint8))
     eye = Eye(head=5, step=13)
-    assert looked(eye, tmp_path / "photo.png")[0] == 95
+    assert looked(eye, tmp_path / "photo.png")[0] == 48
     assert len(eye.asked) == 1
 
 
@@ -241,7 +243,7 @@ def test_a_photo_three_times_as_large_is_looked_at_like_the_photo_itself(gwhd: P
             seen(detect, one, first_sight(one, detect.card, Looks()), detect.card, Looks())[0].tile
             for one in (path, tmp_path / "large.png")
         )
-        assert large == pytest.approx(3 * small, rel=0.1)
+        assert large == pytest.approx(3 * small, rel=0.2)  # at the limit of sizes one is looked at again, one is not
 
 
 @pytest.mark.parametrize(("zoom", "least"), [(0.5, 0.6), (2.5, 0.65)])

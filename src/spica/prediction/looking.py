@@ -128,9 +128,10 @@ def seen(detect: Detect, source: Source, sight: Sight, card: Card, looks: Looks)
     """Return how a photo is best looked at, and what is found so, in pixels of the whole photo.
 
     Unless the tile is given, a photo is looked at as a whole. If the median head is then smaller than the card knows,
-    or hardly any is found, tiles are halved until it is not, as long as the photo has the pixels for it. If the heads
-    are still small, or large, the last look is at tiles, or at a smaller photo, that bring them to the middle of the
-    range. If hardly any is found in the tiles either, the look at the whole photo is what counts.
+    or hardly any is found, it is looked at in tiles that bring it to the middle of the range, of half the side at the
+    least, and again so until it is known, as long as the photo has the pixels for it. If the heads are large, the last
+    looks are at a smaller photo that brings them to the middle. If hardly any is found in the tiles either, the look
+    at the whole photo is what counts.
 
     Raises:
         ImageError: if the photo cannot be read again.
@@ -140,12 +141,13 @@ def seen(detect: Detect, source: Source, sight: Sight, card: Card, looks: Looks)
     if looks.side(card) or not card.side or card.head_sides is None:
         return sight, found
     first, (low, high), least = (sight, found), card.head_sides, math.ceil(_LEAST_TILE * card.side)
-    edge = (high / low) ** _EDGE_OF_RANGE
-    while _is_small(size := sight.head_side(found.above(card.threshold), card), low) and sight.tile >= 2 * least:
-        sight = _sight(source, card.side, math.ceil(sight.tile / 2), sight.longer)
+    most = high / (high / low) ** _EDGE_OF_RANGE
+    while _is_small(size := sight.head_side(found.above(card.threshold), card), low) and sight.tile > least:
+        part = max(0.5, (size or 0) / _middle(card.head_sides))
+        sight = _sight(source, card.side, max(least, math.ceil(sight.tile * part)), sight.longer)
         found = sight.detect(detect)
     for _ in range(_CORRECTIONS):
-        if size is None or (low if sight.looks == 1 else low * edge) <= size <= high / edge:
+        if size is None or size <= most:
             break
         tile = max(least, round(sight.tile * size / _middle(card.head_sides)))
         sight = _sight(source, card.side, tile, sight.longer)
