@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spica.training.augmentation import Sample, coloured, crop, make_sample, mixed, mosaic, pasted, turned
+from spica.training.augmentation import Sample, coloured, crop, make_sample, mixed, mosaic, turned
 from spica.training.recipe import SampleSettings
 
 PLAIN = SampleSettings(side=64, brightness=0, contrast=0, saturation=0, gains=0)
@@ -113,7 +113,7 @@ def test_without_changes_of_colour_the_pixels_stay() -> None:
     assert torch.equal(coloured(all_heads(photo, torch.zeros(0, 4)), PLAIN, np.random.default_rng(0)).photo, photo)
 
 
-@pytest.mark.parametrize("mix", [{}, {"mosaic": 1.0}, {"mixup": 1.0}, {"mosaic": 1.0, "mixup": 1.0, "paste": 1.0}])
+@pytest.mark.parametrize("mix", [{}, {"mosaic": 1.0}, {"mixup": 1.0}, {"mosaic": 1.0, "mixup": 1.0}])
 def test_the_same_generator_gives_the_same_sample(mix: dict[str, float]) -> None:
     chosen = SampleSettings(side=64, blur=0.5, jpeg=0.5, **mix)  # type: ignore[arg-type]
     first, second = (
@@ -158,43 +158,3 @@ def test_a_photo_with_hardly_a_head_keeps_its_zoom(number: int) -> None:
     few = all_heads(photo, torch.tensor([[0.0, 0, 2, 2]] * number).reshape(-1, 4))
     sample = make_sample(few, lambda: few, chosen, 64, np.random.default_rng(0))
     assert float(sample.photo[0, 0].float().diff().mean()) == pytest.approx(1.0, abs=0.02)  # as large as it is
-
-
-def test_pasted_heads_have_boxes_and_lie_as_ellipses_on_the_photo() -> None:
-    dark = all_heads(torch.zeros(3, 64, 64, dtype=torch.uint8), torch.zeros(0, 4))
-    bright = painted([[4, 4, 24, 14], [40, 40, 60, 64], [30, 4, 38, 12]], (64, 64))
-    bright = replace(bright, heads=torch.tensor([True, True, False]))  # the third is to be ignored
-    sizes = set()
-    for seed in range(60):
-        sample = pasted(dark, bright, np.random.default_rng(seed))
-        inside = torch.zeros(64, 64, dtype=torch.bool)
-        for left, top, right, bottom in sample.boxes.int().tolist():
-            sizes.add((right - left, bottom - top))
-            inside[top:bottom, left:right] = True
-            assert sample.photo[0, (top + bottom) // 2, (left + right) // 2] == 255
-        assert not sample.photo[:, ~inside].any()
-        assert sample.heads.all()
-        assert len(sample.heads) == len(sample.boxes)
-    assert sizes == {(20, 10), (20, 24)}
-    assert not dark.photo.any()
-
-
-def test_what_pasted_heads_hide_loses_its_box_and_what_they_leave_does_not() -> None:
-    small = [[x, y, x + 8, y + 8] for x in range(0, 64, 8) for y in range(0, 64, 8)]
-    dark = all_heads(torch.zeros(3, 64, 64, dtype=torch.uint8), torch.tensor(small, dtype=torch.float32))
-    bright = painted([[4, 4, 44, 44]] * 3, (64, 64))
-    gone = 0
-    for seed in range(30):
-        sample = pasted(dark, bright, np.random.default_rng(seed))
-        left = {tuple(box) for box in sample.boxes.int().tolist() if box[2] - box[0] == 8}
-        for box in small:
-            hidden = float((sample.photo[0, box[1] : box[3], box[0] : box[2]] > 127).float().mean())
-            assert (tuple(box) in left) == (hidden <= 0.7)
-            gone += hidden > 0.7
-    assert gone > 100
-
-
-def test_nothing_is_pasted_of_a_photo_without_heads() -> None:
-    sample = painted([[4, 4, 24, 14]], (64, 64))
-    empty = all_heads(sample.photo, torch.zeros(0, 4))
-    assert torch.equal(pasted(sample, empty, np.random.default_rng(0)).boxes, sample.boxes)

@@ -22,8 +22,6 @@ GREY = 114  # what stands beside a photo that is smaller than the sample; the us
 BLUR_SIGMA = (0.3, 1.5)
 JPEG_QUALITY = (30, 91)
 MOST_ENLARGED = 4.0  # times as large as on the photo: beyond that there is nothing but blur
-MOST_PASTED = 12
-SOFT_EDGE = 0.3  # part of the squared radius over which a pasted head fades
 MOSAIC_CENTRE = (0.3, 0.7)  # part of the side at which the four photos meet
 
 
@@ -47,12 +45,10 @@ def make_sample(
 ) -> Sample:
     """Return a training sample that begins with the photo `first`.
 
-    `another` gives more photos, to be put beside it (mosaic), over it (mixup) and into it (pasted heads).
+    `another` gives more photos, to be put beside it (mosaic) and over it (mixup).
     `look` is the longer side in pixels to which the detector resizes whole photos: zoom 1 is that scale.
     """
     sample = _arranged(first, another, settings, look, random)
-    if settings.paste and random.random() < settings.paste:
-        sample = pasted(sample, _cropped(another(), settings, look, random), random)
     if random.random() < settings.mixup:
         sample = mixed(sample, _arranged(another(), another, settings, look, random))
     return coloured(turned(sample, settings, random), settings, random)
@@ -101,42 +97,6 @@ def mixed(first: Sample, second: Sample) -> Sample:
     return Sample(photo, torch.cat([first.boxes, second.boxes]), torch.cat([first.heads, second.heads]))
 
 
-def pasted(sample: Sample, other: Sample, random: np.random.Generator) -> Sample:
-    """Return the sample with up to MOST_PASTED heads of another one at random places, as ellipses with soft edges.
-
-    Boxes of which too little is left to be seen go. Source: Dwibedi et al., Cut, Paste and Learn, ICCV 2017.
-    """
-    photo, added = sample.photo.clone(), []
-    top_most = torch.zeros(photo.shape[-2:], dtype=torch.int32)  # which of those pasted is to be seen, from 1 on
-    (rows,) = torch.where(other.heads)
-    for row in random.permutation(rows.numpy())[: random.integers(1, MOST_PASTED + 1)]:
-        left, top, right, bottom = (int(edge) for edge in other.boxes[row].round())
-        width, height = right - left, bottom - top
-        x, y = (int(random.integers(photo.shape[-1 - axis] - size + 1)) for axis, size in enumerate((width, height)))
-        place, mask = (slice(y, y + height), slice(x, x + width)), _ellipse(height, width)
-        photo[:, *place] = torch.lerp(photo[:, *place].float(), other.photo[:, top:bottom, left:right].float(), mask)
-        added.append([x, y, x + width, y + height])
-        top_most[place][mask > 0.5] = len(added)
-    boxes = torch.cat([sample.boxes, torch.tensor(added, dtype=sample.boxes.dtype).reshape(-1, 4)])
-    heads = torch.cat([sample.heads, torch.ones(len(added), dtype=torch.bool)])
-    ranks = [0] * len(sample.boxes) + list(range(1, len(added) + 1))
-    kept = [_hidden(box, rank, top_most) <= 1 - LEAST_VISIBLE for box, rank in zip(boxes.tolist(), ranks, strict=True)]
-    return Sample(photo, boxes[kept], heads[kept])
-
-
-def _hidden(box: list[float], rank: int, top_most: Tensor) -> float:
-    """Return the part of a box under heads that were pasted later."""
-    left, top, right, bottom = (round(edge) for edge in box)
-    covered = top_most[top : max(bottom, top + 1), left : max(right, left + 1)] > rank
-    return float(covered.float().mean()) if covered.numel() else 0.0
-
-
-def _ellipse(height: int, width: int) -> Tensor:
-    """Return a mask (height, width), 1 in the middle and falling to 0 at the ellipse that fills it."""
-    y, x = (torch.linspace(-1, 1, size + 2)[1:-1] for size in (height, width))
-    return ((1 - (x**2 + y[:, None] ** 2)) / SOFT_EDGE).clamp(0, 1)
-
-
 def turned(sample: Sample, settings: SampleSettings, random: np.random.Generator) -> Sample:
     """Return the sample mirrored and turned by quarters at random."""
     photo, boxes = sample.photo, sample.boxes
@@ -178,11 +138,7 @@ def _compressed(photo: Tensor, quality: int) -> Tensor:
 def _arranged(first: Sample, another: Pick, settings: SampleSettings, look: int, random: np.random.Generator) -> Sample:
     if random.random() < settings.mosaic:
         return mosaic([first, another(), another(), another()], settings, look, random)
-    return _cropped(first, settings, look, random)
-
-
-def _cropped(photo: Sample, settings: SampleSettings, look: int, random: np.random.Generator) -> Sample:
-    return crop(photo, (settings.side, settings.side), _scale(photo, settings, look, random), random, settings.bicubic)
+    return crop(first, (settings.side, settings.side), _scale(first, settings, look, random), random, settings.bicubic)
 
 
 def _scale(sample: Sample, settings: SampleSettings, look: int, random: np.random.Generator) -> float:

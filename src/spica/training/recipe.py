@@ -51,8 +51,6 @@ class SampleSettings(Settings):
     """Probability that a sample is put together from four photos."""
     mixup: Fraction = 0.0
     """Probability that a sample is laid over another one, half transparent."""
-    paste: Fraction = 0.0
-    """Probability that up to twelve heads of another photo are pasted into a sample."""
     brightness: Fraction = 0.3
     """Largest relative change; likewise contrast, saturation and gains."""
     contrast: Fraction = 0.3
