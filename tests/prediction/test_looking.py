@@ -237,13 +237,13 @@ def test_photos_joined_to_one_are_counted_as_they_are_alone(gwhd: Path, tmp_path
 
 def test_a_photo_three_times_as_large_is_looked_at_like_the_photo_itself(gwhd: Path, tmp_path: Path) -> None:
     detect = load_detector()
-    for path in sorted((gwhd / "train").glob("*.jpg"))[:3]:
+    for path in sorted((gwhd / "train").glob("*.jpg"))[3:6]:  # the third has heads at the limit of sizes
         write_image(tmp_path / "large.png", read_image(path).repeat(3, axis=0).repeat(3, axis=1))
         small, large = (
             seen(detect, one, first_sight(one, detect.card, Looks()), detect.card, Looks())[0].tile
             for one in (path, tmp_path / "large.png")
         )
-        assert large == pytest.approx(3 * small, rel=0.2)  # at the limit of sizes one is looked at again, one is not
+        assert large == pytest.approx(3 * small, rel=0.1)
 
 
 @pytest.mark.parametrize(("zoom", "least"), [(0.5, 0.6), (2.5, 0.65)])

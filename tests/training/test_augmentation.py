@@ -48,11 +48,11 @@ def test_turning_without_mirroring_keeps_what_is_left_of_what_is_below() -> None
     photo = torch.arange(4, dtype=torch.uint8).reshape(1, 2, 2).repeat(3, 1, 1)  # 0 1 above 2 3
     sample = all_heads(photo, torch.tensor([[0.0, 0, 1, 1]]))
     chosen = PLAIN.model_copy(update={"flips": False})
-    seen_ones = set()
+    turns = set()
     for seed in range(20):
         one = turned(sample, chosen, np.random.default_rng(seed))
-        seen_ones.add((tuple(one.photo[0].flatten().tolist()), tuple(one.boxes[0].tolist())))
-    assert seen_ones == {((0, 1, 2, 3), (0, 0, 1, 1)), ((1, 3, 0, 2), (0, 1, 1, 2))}
+        turns.add((tuple(one.photo[0].flatten().tolist()), tuple(one.boxes[0].tolist())))
+    assert turns == {((0, 1, 2, 3), (0, 0, 1, 1)), ((1, 3, 0, 2), (0, 1, 1, 2))}
 
 
 def test_a_window_far_larger_than_the_photo_needs_no_memory() -> None:

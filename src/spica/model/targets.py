@@ -4,6 +4,7 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor
+from torchvision.ops import box_area
 
 IGNORED = -1  # label of what is neither learnt as head nor as background; torchvision's samplers pass it over
 UNSCORED = -100  # the same for cross entropy, its `ignore_index`
@@ -38,8 +39,7 @@ def overlaps(heads: Tensor, anchors: Tensor) -> Tensor:
     low = torch.maximum(heads[:, 1:2], top, out=low)
     height = torch.minimum(heads[:, 3:4], bottom).sub_(low).clamp_(min=0)
     common.mul_(height)
-    areas = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) for boxes in (heads, anchors))
-    union = torch.add(next(areas)[:, None], next(areas), out=height).sub_(common)
+    union = torch.add(box_area(heads)[:, None], box_area(anchors), out=height).sub_(common)
     return common.div_(union)
 
 
