@@ -48,11 +48,13 @@ SEPARABLE = {
 }
 VOTING = {"head": HeadSettings(channels=128, least_score=0.05, voting_iou=0.6)}
 REFINING = {"head": HeadSettings(channels=64, least_score=0.05, refine_iou=0.6)}
+NARROW = {"pooling": PoolingSettings(channels=4)}
 KINDS: dict[str, dict[str, Any]] = {
     "two levels": {},
     "single": SINGLE,
     "separable": SEPARABLE,
     "voting": VOTING,
+    "narrow": NARROW,
     "two stages": REFINING,
     "two stages on one map": SINGLE | REFINING,
 }

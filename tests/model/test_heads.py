@@ -13,10 +13,10 @@ CHANNELS, SIZE = 4, (64, 64)
 HEAD = torch.tensor([[8.0, 8.0, 28.0, 24.0]])
 
 
-def heads(**settings: object) -> RegionHeads:
+def heads(narrow: int | None = None, **settings: object) -> RegionHeads:
     torch.manual_seed(0)
     chosen = HeadSettings.model_validate({"channels": 16, "samples": 8, "least_score": 0.0, **settings})
-    pooling = RegionPooling(PoolingSettings(side=3), [Level(stride=8, channels=CHANNELS, offset=0.0)])
+    pooling = RegionPooling(PoolingSettings(side=3, channels=narrow), [Level(stride=8, channels=CHANNELS, offset=0.0)])
     return RegionHeads(chosen, pooling, CHANNELS)
 
 
@@ -40,6 +40,24 @@ def test_voting_moves_boxes_and_leaves_scores() -> None:
     torch.testing.assert_close(voting["scores"], plain["scores"])
     assert not torch.allclose(voting["boxes"], plain["boxes"])
     assert (voting["boxes"] - plain["boxes"]).abs().max() < 3
+
+
+def test_maps_are_narrowed_before_they_are_pooled() -> None:
+    """A 1 x 1 convolution that leaves out channels gives what a head does that has no weights for them."""
+    wide, narrow = heads().eval(), heads(narrow=2).eval()
+    cells = wide.box_roi_pool.settings.side ** 2
+    assert narrow.box_head.fc6.in_features == 2 * cells
+    with torch.no_grad():
+        narrow.narrow.weight.copy_(torch.eye(2, CHANNELS)[:, :, None, None])
+        narrow.narrow.bias.zero_()
+        wide.box_head.fc6.weight[:, 2 * cells :] = 0
+    rest = {name: weight for name, weight in wide.state_dict().items() if "fc6.weight" not in name}
+    narrow.load_state_dict(rest, strict=False)
+    with torch.no_grad():
+        narrow.box_head.fc6.weight.copy_(wide.box_head.fc6.weight[:, : 2 * cells])
+    proposals = [torch.tensor([[8.0, 8, 28, 24], [40, 40, 60, 60]])]
+    (expected,), (found,) = (one(features(), proposals, [SIZE])[0] for one in (wide, narrow))
+    torch.testing.assert_close(found, expected)
 
 
 def loss(heads: RegionHeads, proposal: Tensor) -> dict[str, Tensor]:

@@ -108,11 +108,12 @@ class _Network(nn.Module):
     def __init__(self, detector: Detector) -> None:
         super().__init__()
         self.body, self.neck, self.head = detector.body, detector.neck, detector.proposals.head
+        self.narrow = detector.regions.narrow
 
     def forward(self, photos: Tensor) -> list[Tensor]:
         maps = self.neck(self.body(photos))
         objectness, deltas = self.head(maps)
-        return [*maps, *objectness, *deltas]
+        return [*(self.narrow(grid) for grid in maps), *objectness, *deltas]
 
 
 def _network(detector: Detector) -> onnx.ModelProto:

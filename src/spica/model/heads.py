@@ -3,7 +3,7 @@
 from typing import TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
@@ -33,7 +33,8 @@ class RegionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
     """
 
     def __init__(self, settings: HeadSettings, pooling: RegionPooling, channels: int) -> None:
-        inputs = channels * pooling.settings.side**2
+        pooled = pooling.settings.channels or channels
+        inputs = pooled * pooling.settings.side**2
         super().__init__(
             pooling,
             TwoMLPHead(inputs, settings.channels),
@@ -48,6 +49,7 @@ class RegionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
             detections_per_img=settings.most_boxes,
         )
         self.settings = settings
+        self.narrow = nn.Conv2d(channels, pooled, 1) if pooling.settings.channels else nn.Identity()
         if settings.refine_iou:
             self.refine_head = TwoMLPHead(inputs, settings.channels)
             self.refine_predictor = FastRCNNPredictor(settings.channels, CLASSES)
@@ -56,6 +58,7 @@ class RegionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
         self, features: Features, proposals: list[Tensor], image_shapes: Sizes, targets: Targets | None = None
     ) -> tuple[Targets, dict[str, Tensor]]:
         """Return what is found on each photo (`boxes`, `labels`, `scores`) and no losses, or nothing and the losses."""
+        features = {name: self.narrow(grid) for name, grid in features.items()}
         if self.training:
             return [], self._losses(features, proposals, image_shapes, targets or [])
         settings = self.settings
