@@ -45,7 +45,7 @@ def test_voting_moves_boxes_and_leaves_scores() -> None:
 def test_maps_are_narrowed_before_they_are_pooled() -> None:
     """A 1 x 1 convolution that leaves out channels gives what a head does that has no weights for them."""
     wide, narrow = heads().eval(), heads(narrow=2).eval()
-    cells = wide.box_roi_pool.settings.side ** 2
+    cells = wide.box_roi_pool.settings.side**2
     assert narrow.box_head.fc6.in_features == 2 * cells
     with torch.no_grad():
         narrow.narrow.weight.copy_(torch.eye(2, CHANNELS)[:, :, None, None])

@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import UInt8
 
 from spica.boxes import LEAST_FOR_MEDIAN, clip, is_valid, median_side
-from spica.detections import Detect, Detections
+from spica.detections import Detect, Detections, no_detections
 from spica.errors import WeightsError
 from spica.image import Image
 from spica.images import Photo, image_size, read_resized, resized
 from spica.prediction.card import Card
-from spica.prediction.tiles import tiled, tiles_of
+from spica.prediction.tiles import Tile, cut_out, tiled, tiles_of
 
 Source: TypeAlias = Path | Image  # where a photo comes from: its file, or the photo itself
 
@@ -24,6 +24,7 @@ HEAD_SIDE = (
 _OVERLAP = 0.25  # of a tile: longer than 99 % of the heads of the Global Wheat Head Dataset on photos of 1,024 pixels
 _EDGE_OF_RANGE = 1 / 3  # of the range of sizes, on a logarithmic scale: heads found there are to be looked at again
 _CORRECTIONS = 2  # looks after the first: large heads are found in pieces, so the first guess of their size is low
+_GLIMPSES = ((0.5, 0.5), (0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25))  # places on a photo, in parts of it
 _LEAST_TILE = 0.75  # of the network's side: tiles are enlarged by a third at the most
 
 
@@ -92,16 +93,28 @@ class Sight:
         return self.photo.pixels[top : top + self.side, left : left + self.side]
 
     @property
+    def tiles(self) -> tuple[Tile, ...]:
+        """The tiles, in pixels of `photo.pixels`."""
+        height, width, _ = self.photo.pixels.shape
+        return tuple(tiles_of(width, height, self.side, overlap_of(self.side)))
+
+    @property
     def looks(self) -> int:
         """Number of tiles."""
-        height, width, _ = self.photo.pixels.shape
-        return len(list(tiles_of(width, height, self.side, overlap_of(self.side))))
+        return len(self.tiles)
 
     def detect(self, detect: Detect) -> Detections:
         """Return what is found, in pixels of the whole photo."""
         height, width, _ = self.photo.pixels.shape
         found = tiled(detect, self.side, overlap_of(self.side))(_widened(self.photo.pixels, self.side))
         return _inside(found, width, height).scaled(self.photo.width / width, self.photo.height / height)
+
+    def shows_heads(self, detect: Detect, card: Card) -> bool:
+        """Return whether a few tiles, spread over the photo, have heads enough to know their size."""
+        height, width, _ = self.photo.pixels.shape
+        tiles = {_around(self.tiles, x * width, y * height) for x, y in _GLIMPSES}
+        found = [detect(cut_out(self.photo.pixels, tile)).above(card.threshold) for tile in tiles]
+        return sum(map(len, found)) >= LEAST_FOR_MEDIAN * len(tiles)
 
     def head_side(self, found: Detections, card: Card) -> float | None:
         """Return the side of the median head as the network sees it, in its pixels; None if there are too few."""
@@ -129,9 +142,9 @@ def seen(detect: Detect, source: Source, sight: Sight, card: Card, looks: Looks)
 
     Unless the tile is given, a photo is looked at as a whole. If the median head is then smaller than the card knows,
     or hardly any is found, it is looked at in tiles that bring it to the middle of the range, of half the side at the
-    least, and again so until it is known, as long as the photo has the pixels for it. If the heads are large, the last
-    looks are at a smaller photo that brings them to the middle. If hardly any is found in the tiles either, the look
-    at the whole photo is what counts.
+    least, and again so until it is known, as long as the photo has the pixels for it. Where hardly any is found, a few
+    tiles tell first whether the others are worth it. If the heads are large, the last looks are at a smaller photo that
+    brings them to the middle. If hardly any is found in the tiles either, the look at the whole photo is what counts.
 
     Raises:
         ImageError: if the photo cannot be read again.
@@ -145,7 +158,7 @@ def seen(detect: Detect, source: Source, sight: Sight, card: Card, looks: Looks)
     while _is_small(size := sight.head_side(found.above(card.threshold), card), low) and sight.tile > least:
         part = max(0.5, (size or 0) / _middle(card.head_sides))
         sight = _sight(source, card.side, max(least, math.ceil(sight.tile * part)), sight.longer)
-        found = sight.detect(detect)
+        found = sight.detect(detect) if size or sight.shows_heads(detect, card) else no_detections()
     for _ in range(_CORRECTIONS):
         if size is None or size <= most:
             break
@@ -194,6 +207,11 @@ def _inside(found: Detections, width: int, height: int) -> Detections:
     boxes = clip(found.boxes, width, height)
     there = is_valid(boxes)
     return Detections(boxes[there], found.scores[there], found.capped)
+
+
+def _around(tiles: tuple[Tile, ...], x: float, y: float) -> Tile:
+    """Return the tile whose middle is next to a point."""
+    return min(tiles, key=lambda tile: math.hypot(tile.left + tile.width / 2 - x, tile.top + tile.height / 2 - y))
 
 
 def _is_small(size: float | None, least: float) -> bool:

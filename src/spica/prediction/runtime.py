@@ -120,7 +120,7 @@ class ModelDetector:
         return found.scaled(width / columns, height / rows)
 
 
-def detect_file(detect: Detector, path: Path, looks: Looks | None = None) -> Detections:
+def detect_file(detect: Detector, path: Path | str, looks: Looks | None = None) -> Detections:
     """Return every box above the network's least score on the photo in a file, in pixels of the upright photo.
 
     What `spica predict` finds. Quicker than to read the photo whole: a JPEG is decoded near the size that is looked at.
@@ -131,7 +131,7 @@ def detect_file(detect: Detector, path: Path, looks: Looks | None = None) -> Det
         WeightsError: if the network gives numbers that are not finite, or `looks` has a ground sampling distance and
             the card does not say which sizes of heads the weights know.
     """
-    return _found(detect, path, looks or Looks())
+    return _found(detect, Path(path), looks or Looks())
 
 
 def detect_photo(detect: Detector, photo: Image, looks: Looks | None = None) -> Detections:
