@@ -34,11 +34,12 @@ SAME_PIXELS, SAME_SCORE = 1e-3, 1e-6  # of results that should differ by roundin
 STARTING = Path(__file__).parents[1] / "recipes" / "starting-system.toml"
 PRECISIONS = ("default", "f32")  # the fastest that the processor has, and single precision
 BODY, PYRAMID, PROPOSAL_NETWORK = "body", "pyramid", "proposal network"
-NETWORK = {"body": BODY, "neck": PYRAMID, "head": PROPOSAL_NETWORK}  # by the beginning of the weights' names
+# By the beginning of the weights' names.
+NETWORK = {"body": BODY, "neck": PYRAMID, "narrow": PYRAMID, "head": PROPOSAL_NETWORK}
 INLINED = "Inline_0__"  # how the names of the network's nodes and weights begin
 NORMALISING, PROPOSALS, POOLING, BOX_HEAD, BOXES = "normalising", "proposals", "pooling", "box head", "choosing boxes"
 READING = ("decoding", "resizing")
-PARTS = (*READING, NORMALISING, *NETWORK.values(), PROPOSALS, POOLING, BOX_HEAD, BOXES, "rest")
+PARTS = (*READING, NORMALISING, *dict.fromkeys(NETWORK.values()), PROPOSALS, POOLING, BOX_HEAD, BOXES, "rest")
 ROWS = {
     "one default": "**Spica (a)**, one photo after the other",
     "stream default": "**Spica (b)**, `spica predict --no-pictures`",

@@ -291,3 +291,48 @@ def test_overlaps_are_not_looked_for_in_frames(results: Path, tmp_path: Path) ->
     result = run("count", results, "--out", tmp_path / "out", *options)
     assert result.exit_code == 2
     assert "--overlapping and --frame do not go together" in result.output
+
+
+def test_results_are_not_written_over(results: Path) -> None:
+    before = (results / "counts.csv").read_bytes()
+    result = run("count", results, "--out", results, "--gsd", 2)
+    assert result.exit_code == 2
+    assert "holds results of spica predict" in result.output
+    assert (results / "counts.csv").read_bytes() == before
+
+
+def test_photos_that_failed_are_missed_in_results_too(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    write_image(tmp_path / "photos" / "a.png", np.full((HEIGHT, WIDTH, 3), 4, dtype=np.uint8))
+    (tmp_path / "photos" / "b.png").write_bytes(b"no photo")
+    predict_folder(as_many_as_bright, Order([tmp_path / "photos"], tmp_path / "results", 0.5, card=CARD))
+    result = run("count", tmp_path / "results", "--out", tmp_path / "out", "--gsd", 2)
+    assert result.exit_code == 1
+    assert "counts lack 1 photos" in result.output
+    assert len(rows(tmp_path / "out" / "counts.csv")) == 1
+
+
+def test_photos_without_a_frame_are_no_part_of_a_plot_with_frames(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "corners.csv").write_text("image,x1,y1,x2,y2,x3,y3,x4,y4\na,0,0,50,0,50,200,0,200\n")
+    (tmp_path / "plots.csv").write_text("image,plot\na,p[1]\nb,p[1]\n")
+    options = ("--frame", "0.5x0.25", "--corners", tmp_path / "corners.csv", "--plots", tmp_path / "plots.csv")
+    result = run("count", results, "--out", tmp_path / "out", *options)
+    assert "p[1]" in result.output  # square brackets are no markup
+    (plot,) = rows(tmp_path / "out" / "plots.csv")
+    assert (plot["found"], plot["photos"], plot["area_m2"], plot["heads"]) == ("5", "1", "0.1250", "5.5")
+    assert "no_frame" in plot["flags"]
+
+
+@pytest.mark.parametrize("gsd", ["inf", "35"])
+def test_a_scale_at_which_heads_cannot_be_seen_is_misuse(gsd: str, results: Path, tmp_path: Path) -> None:
+    assert run("count", results, "--out", tmp_path / "out", "--gsd", gsd).exit_code == 2
+
+
+def test_without_any_photo_there_is_nothing_to_be_added_up(tmp_path: Path) -> None:
+    pytest.importorskip("skimage")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "b.png").write_bytes(b"no photo")
+    predict_folder(as_many_as_bright, Order([tmp_path / "photos"], tmp_path / "results", 0.5, card=CARD))
+    result = run("count", tmp_path / "results", "--out", tmp_path / "out", "--overlapping")
+    assert (result.exit_code, type(result.exception)) == (1, SystemExit)
+    assert rows(tmp_path / "out" / "plots.csv") == []

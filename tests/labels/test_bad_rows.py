@@ -147,6 +147,27 @@ def test_a_photo_with_no_sound_row_is_left_out_since_it_is_not_known_to_be_empty
     assert sorted(heads(tmp_path)) == ["a", "b"]
 
 
+@pytest.mark.parametrize("bad", ['"[9, 9, 30, 30]",Gr\udce9oux', '"[9, 9, 30, 30]",x,y', '"[9, 9'])
+def test_a_photo_whose_only_row_cannot_be_read_is_not_taken_for_empty_wherever_its_column_is(
+    tmp_path: Path, put_photo: Callable[..., Path], bad: str
+) -> None:
+    name = 50 * "c"
+    put_photo(tmp_path / "train" / f"{name}.jpg")
+    content = f"width,height,image_id,bbox,source\n1024,1024,{name},{bad}\n"
+    (tmp_path / "train.csv").write_bytes(content.encode("utf-8", errors="surrogateescape"))
+    labels, problems = read_labels(tmp_path)
+    assert labels == ()
+    assert "no sound row" in [problem.kind for problem in problems]
+
+
+def test_a_photo_whose_name_is_not_utf8_is_left_out_and_told(tmp_path: Path, put_photo: Callable[..., Path]) -> None:
+    put_photo(tmp_path / "train" / "Gr\udce9oux.jpg")
+    (problem,) = [one for one in kaggle(tmp_path, put_photo, "") if one.severity == "error"]
+    assert (problem.kind, problem.remedy) == ("name", "rename the file")
+    assert "Gr\\udce9oux" in problem.line()
+    assert sorted(heads(tmp_path)) == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     ("row", "kind", "text"),
     [

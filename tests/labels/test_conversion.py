@@ -217,6 +217,11 @@ def test_a_line_break_in_a_source_is_refused(tmp_path: Path, put_photo: PutPhoto
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
 
+def test_a_folder_without_a_name_is_refused(two_images: Labels) -> None:
+    with pytest.raises(OutputError, match="has no name of its own; name a new folder"):
+        write_labels(two_images, Path(), "kaggle")
+
+
 def test_a_full_folder_is_never_written_to(tmp_path: Path, two_images: Labels) -> None:
     with pytest.raises(OutputError, match="not empty; name a new folder"):
         write_labels(two_images, tmp_path / "photos", "kaggle")

@@ -68,6 +68,11 @@ def test_what_does_not_fit_on_the_disk_is_refused(tmp_path: Path, monkeypatch: p
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_without_a_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match="has no name of its own"):
+        unpack(zipped(tmp_path / "a.zip", {"a": b"1"}), Path())
+
+
 def test_a_full_folder_is_refused(tmp_path: Path) -> None:
     archive = zipped(tmp_path / "a.zip", {"a": b"1"})
     with pytest.raises(DownloadError, match="not empty"):

@@ -170,6 +170,28 @@ def test_one_band_is_grey(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("bands", "options"),
+    [
+        (np.ones((40, 40, 5), np.uint16), {}),
+        (np.ones((40, 40, 6), np.uint8), {"photometric": "minisblack"}),
+        (np.ones((40, 40, 3), np.uint16), {"interleave": "pixel", "photometric": "minisblack"}),
+        (np.ones((40, 40, 3), np.uint8), {"compress": "lerc"}),
+        (np.ones((40, 40, 3), np.float32), {}),
+        (np.ones((40, 40, 5), np.uint16), {"BIGTIFF": "YES"}),
+    ],
+)
+def test_pixels_of_any_kind_are_of_a_raster(bands: np.ndarray, options: dict[str, Any], tmp_path: Path) -> None:
+    assert is_raster(write_raster(tmp_path / "o.tif", bands, **options))
+
+
+def test_a_raster_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    raster = write_raster(tmp_path / "o.tif", np.random.default_rng(0).integers(0, 999, (600, 600, 3), dtype=np.uint16))
+    raster.write_bytes(raster.read_bytes()[: raster.stat().st_size // 2])
+    with pytest.raises(ImageError, match=r"cannot be (read|opened)"), opened(raster):
+        pass
+
+
+@pytest.mark.parametrize(
     ("bands", "said"),
     [
         (np.zeros((8, 8, 3), np.float32), "has float32 values, expected 8 or 16 bits"),

@@ -233,3 +233,50 @@ def test_without_heads_or_plots_the_tables_and_layers_are_empty(tmp_path: Path) 
     assert result.exit_code == 1
     assert rows(tmp_path / "second" / "plots.csv") == []
     assert read_info(tmp_path / "second" / "plots.gpkg")["features"] == 0
+
+
+def test_a_raster_that_is_gone_is_no_photo(raster: Path, results: Path, tmp_path: Path) -> None:
+    raster.rename(tmp_path / "moved.tif")
+    result = run("count", results, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "o.tif: the raster of these results is not there" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_raster_that_was_replaced_is_refused(raster: Path, results: Path, tmp_path: Path) -> None:
+    write_raster(raster, painted(WIDTH // 2, HEIGHT // 2, HEADS[:0]))
+    result = run("count", results, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "has 350 x 250 pixels, expected 700 x 500 as when it was predicted" in " ".join(result.output.split())
+
+
+def test_metres_that_are_called_degrees_lie_outside(raster: Path, tmp_path: Path) -> None:
+    text = {
+        "type": "Polygon",
+        "coordinates": [[[500000, 5500000], [500001, 5500000], [500001, 5499999], [500000, 5500000]]],
+    }
+    feature = {"type": "Feature", "properties": {"plot": "a"}, "geometry": text}
+    file = tmp_path / "utm.geojson"
+    file.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    plots, problems = plots_of(raster, file)
+    assert plots == ()
+    assert "the plot a lies where o.tif has no pixels" in problems[0]
+
+
+def without_system(file: Path, number: int) -> Path:
+    """Write plots as a GeoPackage that does not know its coordinate system: -1 for a plane, 0 for a globe."""
+    import sqlite3
+
+    write_plots(file, [on_ground(0, 0, 99, 99)], ["a"])
+    with sqlite3.connect(file) as tables:
+        for table in ("gpkg_contents", "gpkg_geometry_columns"):
+            tables.execute(f"UPDATE {table} SET srs_id = {number}")
+    return file
+
+
+def test_a_geopackage_that_knows_no_coordinate_system_is_refused(raster: Path, tmp_path: Path) -> None:
+    with pytest.raises(AnnotationError, match="has no coordinate system"):
+        plots_of(raster, without_system(tmp_path / "plots.gpkg", -1))
+    plots, (problem,) = plots_of(raster, without_system(tmp_path / "globe.gpkg", 0))
+    assert plots == ()
+    assert "lies where o.tif has no pixels; check the coordinate systems" in problem

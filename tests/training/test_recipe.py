@@ -44,6 +44,9 @@ def test_a_recipe_comes_back_from_what_a_run_stores() -> None:
         ("[detector.anchors]\nsizes = [[8], [16], [32, 64]]", r"levels of different length"),
         ("[sample]\nmosaic = 2", r"sample\.mosaic is 2: input should be less than or equal to 1"),
         ("[sample]\nhead_sides = [90, 28]", r"sample\.head_sides is \[90\.0, 28\.0\], expected a smaller and a larger"),
+        ("[optimiser]\nclip = inf", r"optimiser\.clip is inf: input should be a finite number"),
+        ("[run]\nseed = -1", r"run\.seed is -1: input should be greater than or equal to 0"),
+        ("[detector.proposals]\nhead_iou = 0.25", r"background_iou is 0\.3, expected at most head_iou, 0\.25"),
         ("side = 512 px", r"not valid TOML"),
     ],
 )

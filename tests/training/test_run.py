@@ -148,6 +148,7 @@ def test_rates_and_averaging_may_change_when_a_run_goes_on(
 ) -> None:
     train(tiny_recipe, painted_folder, tmp_path / "run", settings=["run.averaging=0"])
     changed = ["run.averaging=0.5", "optimiser.rate=0.001", "schedule.epochs=2"]
+    changed += ["optimiser.backbone_rate=0.1", "optimiser.weight_decay=0"]
     train(tiny_recipe, painted_folder, tmp_path / "run", resume=True, settings=changed)
     assert checkpoint(tmp_path / "run")["step"] == 6
     assert checkpoint(tmp_path / "run")["optimiser"]["param_groups"][0]["highest"] == 0.001
@@ -282,6 +283,14 @@ def test_running_out_of_memory_says_which_settings_train_the_same_with_less(
     monkeypatch.setattr(Batch, "targets", fail)
     with pytest.raises(TrainingError, match=r"batches of 2 samples of 64 pixels; set schedule\.batch=1"):
         train(tiny_recipe, painted_folder, tmp_path / "run")
+
+
+def test_a_part_too_small_to_hold_any_photo_is_an_error(
+    tiny_recipe: Path, painted_folder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(AnnotationError, match=r"validation\.fraction = 0\.01 is less than half a photo"):
+        train(tiny_recipe, painted_folder, tmp_path / "run", settings=["validation.fraction=0.01"])
+    assert not (tmp_path / "run").exists()
 
 
 def test_without_validation_photos_the_last_weights_are_kept(

@@ -124,6 +124,15 @@ def test_what_fits_is_told_to_be_nothing_new(first: Path) -> None:
     assert all(torch.equal(weights[name], tensor) for name, tensor in detector.state_dict().items())
 
 
+def test_what_photos_are_normalised_by_is_what_the_settings_say(first: Path) -> None:
+    settings = read_settings(first)
+    mean = (0.1, 0.2, 0.3)
+    changed = settings.model_copy(update={"backbone": settings.backbone.model_copy(update={"mean": mean})})
+    detector, _, new = started_from(first, changed)
+    assert new == ()
+    assert detector.mean.flatten().tolist() == pytest.approx(mean)
+
+
 def test_another_backbone_is_an_error_and_leaves_no_folder(first: Path, painted_folder: Path, tmp_path: Path) -> None:
     other = (
         'backbone = { name = "torchvision/mobilenet_v3_small", batch_norm = "frozen" }\nneck = { strides = [8, 16] }'

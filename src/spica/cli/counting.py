@@ -79,15 +79,12 @@ def count(
     from spica.counting.tables import COUNT_COLUMNS, ONCE_COLUMNS, PLOT_COLUMNS, read_plots, write_counts
     from spica.images import make_folder
     from spica.prediction.parts import by_plot, part_of
-    from spica.prediction.reading import is_result_folder, read_results
-    from spica.rasters.raster import only_raster
 
     if frame is None and corners is not None:
         misuse("--corners needs --frame")
     measures = Measures(gsd, height, angle, None if frame is None else Frame(_sides(frame), corners, out, pictures))
     _require_one(measures)
-    results = read_results(paths[0]) if len(paths) == 1 and is_result_folder(paths[0]) else None
-    raster = only_raster(paths if results is None else results.inputs)
+    results, raster = _given(paths, out)
     wanted = None if raster is None else Wanted(raster, plots, plot_id, density_map)
     known_gsd = gsd or (0.0 if results is None else results.gsd)
     if wanted is None:
@@ -96,7 +93,7 @@ def count(
         _check_for_raster(wanted, measures, known_gsd)
     if overlapping:
         check_overlapping(raster=wanted is not None, frame=measures.frame is not None)
-    failed = 0
+    failed = 0 if results is None else results.failed
     if results is None:
         looks = looks_of(None, gsd)
         models = (weights or (), views, device)
@@ -124,11 +121,29 @@ def count(
     else:
         write_counts(out / "counts.csv", rows, COUNT_COLUMNS)
     if overlapping and plots is None:
-        write_counts(out / "plots.csv", [total(parts, results.counts, share)], PLOT_COLUMNS)
+        write_counts(out / "plots.csv", total(parts, results.counts, share), PLOT_COLUMNS)
     if plots is not None:
         rows = [counted(own, results.counts, level=share) for own in by_plot(parts)]
         write_counts(out / "plots.csv", rows, PLOT_COLUMNS)
     _tell(rows, plots is not None, results, (*problems, *unread), failed, out)
+
+
+def _given(paths: list[Path], out: Path) -> tuple["Results | None", Path | None]:
+    """Return the results that are to be counted, None if photos are to be looked at; and the raster, if it is one.
+
+    Stops if they cannot be counted, or `out` holds what must not be written over.
+    """
+    from spica.prediction.reading import is_result_folder, read_results
+    from spica.rasters.raster import only_raster
+
+    if is_result_folder(out):
+        misuse(f"--out {str(out)!r} holds results of spica predict, which would be written over; name another folder")
+    results = read_results(paths[0]) if len(paths) == 1 and is_result_folder(paths[0]) else None
+    raster = only_raster(paths if results is None else results.inputs)
+    if results is not None and results.raster and raster is None:
+        where = results.inputs[0]
+        fail(f"error: {where}: the raster of these results is not there; go to the folder where it was predicted")
+    return results, raster
 
 
 def _tell(

@@ -52,7 +52,7 @@ def split(
     out: Annotated[Path, typer.Option(help="CSV file for image_id and fold.")],
     by: Annotated[Literal["source", "session", "random"], typer.Option(help="What stays together.")] = "source",
     folds: Annotated[int, typer.Option(min=2, help="Number of folds.")] = 5,
-    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
 ) -> None:
     """Divide images into folds for validation."""
     from rich.table import Table
@@ -109,7 +109,7 @@ def render(
     *,
     out: Annotated[Path, typer.Option(help="New folder, in Kaggle layout.")],
     images: Annotated[int, typer.Option(min=1, help="Number of photos.")] = 10,
-    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
     side: Annotated[int, typer.Option(min=64, help="Width and height in pixels.")] = 1024,
 ) -> None:
     """Render photos of wheat fields with exact boxes."""

@@ -24,8 +24,8 @@ Weights = typer.Option(
 )
 Views = typer.Option(help="Look at 2, 4 or 8 views of each photo, mirrored and turned: better boxes, as much slower.")
 Tile = typer.Option(min=32, help="Pixels of a photo that are seen at once. Default: the size of the heads decides.")
-Gsd = typer.Option(
-    min=0.001, help="Millimetres of the field in a pixel of the photos: they decide what is seen at once."
+Gsd = typer.Option(  # beyond 5 mm heads cannot be seen: spica.rasters.folder.LARGEST_GSD
+    min=0.001, max=5, help="Millimetres of the field in a pixel of the photos: they decide what is seen at once."
 )
 ViewCount: TypeAlias = Literal["1", "2", "4", "8"]
 BOXES = "boxes"  # folder of the results that an answer is made of, in the folder of that answer

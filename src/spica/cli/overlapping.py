@@ -80,16 +80,18 @@ def with_shares(rows: Sequence["Count"], once: Sequence["Part"]) -> "list[Count]
     ]
 
 
-def total(once: Sequence["Part"], model: "CountModel | None", level: float) -> "Count":
-    """Return the count of all photos together, and say it."""
+def total(once: Sequence["Part"], model: "CountModel | None", level: float) -> "list[Count]":
+    """Return the count of all photos together, and say it; nothing if there are none."""
     from spica.counting.counts import count
 
+    if not once:
+        return []
     row = count(once, model, level=level)
     heads = row.found if row.heads is None else row.heads
     limits = "" if row.low is None or row.high is None else f" ({row.low:,.0f} to {row.high:,.0f})"
     ground = "" if row.area is None or row.density is None else f" on {row.area:.2f} m², {row.density:.0f} on each"
     typer.echo(f"all photos together, shared ground counted once: {heads:,.0f} heads{limits}{ground}")
-    return row
+    return [row]
 
 
 def _looked(results: "Results") -> _Looked:

@@ -23,9 +23,14 @@ class Wanted:
 def count_raster(
     results: "Results", wanted: Wanted, out: Path, level: float, gsd: float
 ) -> tuple[list["Count"], tuple["Problem", ...]]:
-    """Write counts.csv, and plots.csv and plots.gpkg if there are plots; return counts and problems."""
+    """Write counts.csv, and plots.csv and plots.gpkg if there are plots; return counts and problems.
+
+    Raises:
+        ImageError: if the raster has another size than when it was predicted.
+    """
     from spica.counting.counts import count
     from spica.counting.tables import COUNT_COLUMNS, PLOT_COLUMNS, write_counts
+    from spica.errors import ImageError
     from spica.images import make_folder
     from spica.rasters.counting import plot_parts, whole_part, write_plots
     from spica.rasters.density import density_of, write_map
@@ -34,6 +39,11 @@ def count_raster(
 
     (photo,) = results.photos
     with opened(wanted.raster) as raster:
+        if (raster.width, raster.height) != (photo.width, photo.height):
+            raise ImageError(
+                f"{wanted.raster}: has {raster.width} x {raster.height} pixels, expected {photo.width} x "
+                f"{photo.height} as when it was predicted; predict it again"
+            )
         plots, problems = read_plots(wanted.plots, raster, wanted.column) if wanted.plots is not None else ((), ())
         rows = [count([whole_part(raster, photo, gsd)], results.counts, level=level)]
         make_folder(out)

@@ -71,8 +71,8 @@ def console() -> "Console":
     """Return the console for results: as wide as the terminal, and wide enough for every column if it is none."""
     from rich.console import Console
 
-    here = Console()
-    return here if here.is_terminal else Console(width=_WIDE)
+    here = Console(markup=False)  # names may hold square brackets
+    return here if here.is_terminal else Console(width=_WIDE, markup=False)
 
 
 def show(evaluation: "Evaluation") -> None:

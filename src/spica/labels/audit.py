@@ -11,6 +11,7 @@ from spica.labels.annotations import AnnotatedImage, Annotations, BoxRow
 from spica.labels.boxaudit import sound_boxes, sound_regions
 from spica.labels.labelled import LabelledImage, Labels
 from spica.labels.problems import Problem, error
+from spica.labels.table import undecodable
 
 
 def labels_from(annotations: Annotations, *, deep: bool = False) -> tuple[Labels, list[Problem]]:
@@ -48,6 +49,8 @@ def _doubtful(image: AnnotatedImage) -> Problem:
 
 def _size(image: AnnotatedImage, *, deep: bool) -> tuple[int, int] | Problem:
     """Return width and height of the photo, upright, or what is wrong with it."""
+    if undecodable(image.id):
+        return error("name", image.place, image.id, "the name of the photo is not UTF-8", "rename the file")
     if not image.path.is_file():
         remedy = "put the photo there, or delete its rows"
         return error("missing photo", image.place, image.id, f"there is no photo {image.path}", remedy)

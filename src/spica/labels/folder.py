@@ -155,8 +155,10 @@ def require_new(folder: Path) -> None:
     """Do nothing if a folder is not there yet, or empty.
 
     Raises:
-        OutputError: if it is there and not empty.
+        OutputError: if it is there and not empty, or has no name, as ".": what is made beside it could not take it.
     """
+    if not folder.name:
+        raise OutputError(f"{folder}: has no name of its own; name a new folder")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise OutputError(f"{folder}: is there and not empty; name a new folder")
 

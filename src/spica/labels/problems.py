@@ -62,7 +62,8 @@ class Problem:
         'train.csv, row 7 (image a1): width is -3.0; mend the row'
         """
         image = f" (image {self.image})" if self.image else ""
-        return f"{self.place}{image}: {self.text}; {self.remedy}".replace("\n", " ")
+        line = f"{self.place}{image}: {self.text}; {self.remedy}".replace("\n", " ")
+        return line.encode("utf-8", "backslashreplace").decode()  # names of files need not be UTF-8
 
 
 def error(kind: str, place: Place, image: str, text: str, remedy: str) -> Problem:

@@ -37,7 +37,7 @@ def read_table(file: Path, required: Sequence[str]) -> Table:
         if not line.strip():
             continue
         place = Place(file, number)
-        fields = _fields(place, line, len(columns))
+        fields = _fields(place, line, columns, required[0])
         if isinstance(fields, Problem):
             problems.append(fields)
         else:
@@ -96,7 +96,7 @@ def write_table(file: Path, columns: Sequence[str], rows: Iterable[Sequence[obje
         if any("\n" in str(field) or "\r" in str(field) for field in row):
             raise AnnotationError(f"{file}: {row!r} holds a line break, expected one line; rename the source or photo")
         writer.writerow(row)
-    write_atomically(file, text.getvalue().encode("utf-8"))
+    write_atomically(file, text.getvalue().encode("utf-8", "backslashreplace"))  # names need not be UTF-8
 
 
 def _names(file: Path, line: str) -> tuple[str, ...]:
@@ -123,15 +123,17 @@ def _header(file: Path, line: str, required: Sequence[str]) -> tuple[str, ...]:
     return columns
 
 
-def _fields(place: Place, line: str, expected: int) -> list[str] | Problem:
-    first = line.split(",", 1)[0].strip('" ')[:40]  # best guess at the image of a row that cannot be read
+def _fields(place: Place, line: str, columns: Sequence[str], image: str) -> list[str] | Problem:
+    """Return the fields of a line, or what is wrong with it, with the best guess at what it has in column `image`."""
+    parts = [part.strip('" ') for part in line.split(",")]
+    guess = parts[columns.index(image)] if len(parts) > columns.index(image) else ""
     if undecodable(line):
-        return error("encoding", place, "", "the row is not UTF-8", "save the file as UTF-8; the row is left out")
+        return error("encoding", place, guess, "the row is not UTF-8", "save the file as UTF-8; the row is left out")
     try:
         fields = next(csv.reader([line], strict=True))
     except csv.Error:
-        return error("quotes", place, first, "a quote is not closed or stands loose", "mend the row; it is left out")
-    if len(fields) != expected:
-        text = f"{len(fields)} fields, expected {expected}"
-        return error("fields", place, first, text, "put a field with commas in quotes; the row is left out")
+        return error("quotes", place, guess, "a quote is not closed or stands loose", "mend the row; it is left out")
+    if len(fields) != len(columns):
+        text = f"{len(fields)} fields, expected {len(columns)}"
+        return error("fields", place, guess, text, "put a field with commas in quotes; the row is left out")
     return fields

@@ -45,6 +45,8 @@ def refuse_full(folder: Path) -> None:
     Raises:
         DownloadError: if it is.
     """
+    if not folder.name:
+        raise DownloadError(f"{folder}: has no name of its own; name a new folder")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise DownloadError(f"{folder}: is there and not empty, expected a new folder; name another one")
 

@@ -129,9 +129,14 @@ def started_from(path: Path, settings: DetectorSettings) -> tuple[Detector, Card
         known = load_file(file)
         detector = Detector(settings, pretrained=False)
         wanted = detector.state_dict()
-        fitting = {name: known[name] for name in wanted if name in known and known[name].shape == wanted[name].shape}
+        given = {name for name in ("mean", "std") if getattr(settings.backbone, name) is not None}  # not learnt
+        fitting = {
+            name: known[name]
+            for name in wanted
+            if name in known and known[name].shape == wanted[name].shape and name not in given
+        }
         detector.load_state_dict(fitting, strict=False)
-    new = tuple(name for name in wanted if name not in fitting)
+    new = tuple(name for name in wanted if name not in fitting and name not in given)
     if lost := [name for name in new if name.startswith("body.")]:
         raise WeightsError(
             f"{file}: has no fitting {lost[0]}, so its backbone is another one than {settings.backbone.name}"

@@ -4,7 +4,7 @@ import io
 import json
 import math
 import warnings
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +29,7 @@ from spica.model.detector import Detector
 from spica.model.heads import BOX_WEIGHTS
 from spica.model.maps import PROBE_HEIGHT, PROBE_WIDTH
 from spica.model.photos import PADDING_MULTIPLE
+from spica.model.transfer import fold_batch_norm
 from spica.prediction.card import Card
 from spica.prediction.modelfile import BOXES, CAPPED, METADATA_KEY, PHOTO, SCORES, SOUND, read_card
 from spica.prediction.openvino_engine import OpenVinoEngine
@@ -58,6 +59,7 @@ def export(weights: Path, out: Path, *, half: bool = True) -> Card:
     """
     detector, card = load_weights(weights)
     if half:
+        _fold_norms(detector)
         _round_to_half(detector)
     card = replace(card, side=detector.settings.side)
     model = build_model(detector, card)
@@ -170,6 +172,14 @@ def _numbers(layer: nn.Linear) -> tuple[graph.Floats, graph.Floats]:
     return layer.weight.detach().numpy(), layer.bias.detach().numpy()
 
 
+def _fold_norms(detector: Detector) -> None:
+    """Fold normalisation as torch's exporter does, but before weights are rounded, so that they are rounded once."""
+    body = deepcopy(detector.body)
+    with suppress(WeightsError):  # a backbone whose normalisation cannot be folded is not folded in the file either
+        fold_batch_norm(body)
+        detector.body = body
+
+
 def _round_to_half(detector: Detector) -> None:
     """Round what is learnt to half precision, so that torch and a file of half the size say the same."""
     with torch.no_grad():
@@ -225,7 +235,7 @@ def _require_same(detector: Detector, file: Path, photos: list[Image]) -> None:
     if min(shares) < SAME_PART:
         raise WeightsError(
             f"the model file gives other boxes than torch: only {min(shares):.1%} are the same; "
-            "this backbone cannot be exported by this version of torch"
+            "give --no-half, or this backbone cannot be exported by this version of torch"
         )
 
 

@@ -11,9 +11,9 @@ Convolutions = Literal["plain", "separable"]
 
 
 class Settings(BaseModel):
-    """Frozen settings; an unknown key is an error."""
+    """Frozen settings; an unknown key is an error, and so is a number that is not finite, which JSON cannot hold."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class BackboneSettings(Settings):
@@ -79,6 +79,12 @@ class ProposalSettings(Settings):
     """An anchor of less than this IoU with every head is background; those between do not count."""
     samples: int = Field(default=256, ge=2)
     """Anchors of a photo that the loss looks at, half of them heads where there are enough."""
+
+    @model_validator(mode="after")
+    def _heads_overlap_more_than_background(self) -> "ProposalSettings":
+        if self.background_iou > self.head_iou:
+            raise ValueError(f"background_iou is {self.background_iou}, expected at most head_iou, {self.head_iou}")
+        return self
 
 
 class PoolingSettings(Settings):

@@ -17,7 +17,7 @@ from spica.images import make_folder, write_atomically
 
 FOLDER = ".unfinished"
 _ORDER, _LINES = "order.json", "photos.jsonl"
-_LEFT_BEHIND = ".*.part"  # what a killed process was writing
+_LEFT_BEHIND = ".[0-9]*-[0-9]*-[0-9]*.part"  # what a killed process was writing
 
 
 @dataclass(frozen=True, slots=True, eq=False)

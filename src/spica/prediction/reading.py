@@ -27,7 +27,7 @@ class Results:
 
     `counts` is what is known of the counts, None if nothing; `gsd` the millimetres of ground in a pixel, 0 if unknown.
     `inputs` are the photos and folders that were given, `model` names what looked at them; boxes of a lower score than
-    `score` are not there.
+    `score` are not there. `failed` photos could not be counted; `raster` says that it is one raster and no photos.
     """
 
     photos: tuple[Outcome, ...]
@@ -36,6 +36,8 @@ class Results:
     inputs: tuple[Path, ...] = ()
     model: str = "unnamed"
     score: float = 0.0
+    failed: int = 0
+    raster: bool = False
 
 
 def is_result_folder(path: Path) -> bool:
@@ -61,6 +63,8 @@ def read_results(folder: Path) -> Results:
             tuple(map(Path, manifest["inputs"])),
             str(manifest["model"]),
             float(manifest["score"]),
+            int(manifest["photos"]) - int(manifest["counted"]),
+            "raster" in manifest,
         )
     except (AnnotationError, KeyError, TypeError, ValueError) as broken:
         raise SubmissionError(f"{folder}: is not what spica predict wrote ({broken}); predict again") from broken

@@ -119,7 +119,7 @@ def _write(path: Path, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(rows)
-    write_atomically(path, text.getvalue().encode())
+    write_atomically(path, text.getvalue().encode("utf-8", "backslashreplace"))  # names need not be UTF-8
 
 
 def _check_written(name: str, detections: Detections) -> None:

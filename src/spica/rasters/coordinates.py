@@ -85,11 +85,15 @@ class Coordinates:
 def converted(points: Points, source: str, target: str) -> Points:
     """Return points of one coordinate system in another one; x is east or longitude in both.
 
-    A point that cannot be projected becomes infinite.
+    A point that cannot be projected becomes infinite, and with it those beside it where PROJ refuses them together.
     """
+    from rasterio._err import CPLE_BaseError  # has no public name, though rasterio lets it through
     from rasterio.warp import transform
 
     if not len(points):
         return points
-    x, y = transform(source, target, points[:, 0].tolist(), points[:, 1].tolist())
+    try:
+        x, y = transform(source, target, points[:, 0].tolist(), points[:, 1].tolist())
+    except CPLE_BaseError:  # metres that are called degrees: PROJ refuses them all, and does not say which
+        return np.full(points.shape, np.inf)
     return np.column_stack([x, y]).astype(np.float64)

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from jaxtyping import Bool
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from spica.errors import ImageError, needing
 from spica.image import Image
@@ -22,6 +22,8 @@ RASTER_SUFFIXES = frozenset({".tif", ".tiff"})
 OVERVIEW_SIDE = 1024  # pixels of the overview from which 16 bits are stretched
 _STRETCH = (0.5, 99.5)  # percentiles: glare and deep shadow do not decide
 _GEO_TAGS = frozenset({33550, 33922, 34264, 34735})  # GeoTIFF 1.1: scale, tie points, transformation, keys
+_WIDTH, _HEIGHT = 256, 257  # tags of TIFF 6.0
+_BIG = 43  # version of a BigTIFF, whose head has 16 bytes instead of 8
 _SQUARE = 0.02  # pixels whose sides differ by less are looked at as they are
 _ROWS = 1536  # rows of a window and what lies between two, for nearly all rasters
 _CACHE = (64, 400)  # MB, least and most, that GDAL keeps of decoded blocks
@@ -117,10 +119,21 @@ def is_raster(path: Path) -> bool:
         return False
     try:
         with path.open("rb") as stream:
-            image = TiffImageFile(stream)
-            return bool(_GEO_TAGS & set(image.tag_v2)) or image.size[0] * image.size[1] > MOST_PIXELS
+            tags = _tags(stream)
+            return bool(_GEO_TAGS & set(tags)) or tags[_WIDTH] * tags[_HEIGHT] > MOST_PIXELS
     except Exception:  # Pillow raises many classes on a file that is broken
         return False
+
+
+def _tags(stream: BinaryIO) -> ImageFileDirectory_v2:
+    """Return the first directory of a TIFF, whatever its pixels are: Pillow as a whole knows few kinds of them."""
+    head = stream.read(8)
+    if _BIG in head[2:4]:
+        head += stream.read(8)
+    tags = ImageFileDirectory_v2(head)
+    stream.seek(tags.next)
+    tags.load(stream)
+    return tags
 
 
 def only_raster(paths: Sequence[Path]) -> Path | None:
@@ -148,7 +161,13 @@ def opened(path: Path) -> Iterator[Raster]:
                 f"{path}: cannot be opened as a raster ({error}), expected a GeoTIFF; export it anew"
             ) from error
         with dataset, rasterio.Env(GDAL_CACHEMAX=_cache(dataset)):
-            yield _raster(path, dataset)
+            try:
+                raster = _raster(path, dataset)
+            except RasterioError as error:
+                raise ImageError(
+                    f"{path}: cannot be read ({error}), it may be cut off; copy or export it anew"
+                ) from error
+            yield raster
 
 
 def stretched(values: np.ndarray, levels: tuple[float, float]) -> Image:

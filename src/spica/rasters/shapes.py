@@ -56,13 +56,25 @@ def read_layer(file: Path, *, column: str | None = None, name: str | None = None
     except (DataSourceError, OSError) as broken:
         text = " ".join(str(broken).split("\n"))
         raise AnnotationError(f"{file}: cannot be read ({text}), expected polygons; export it anew") from broken
-    if meta["crs"] is None:
+    if not _is_on_earth(meta["crs"]):
         raise AnnotationError(
             f"{file}: has no coordinate system (a shapefile has it in a file .prj); export it with one"
         )
     # Of shapes that are broken at all, GEOS makes none: None, as for a feature without one.
     values = list(fields[0]) if columns else [None] * len(shapes)
     return Layer(file, shapely.from_wkb(shapes, on_invalid="ignore"), fids.tolist(), values, meta["crs"])
+
+
+def _is_on_earth(crs: str | None) -> bool:
+    """Return whether a coordinate system is one of the earth: a GeoPackage can say that it knows none."""
+    from rasterio.crs import CRS
+    from rasterio.errors import CRSError
+
+    try:
+        known = CRS.from_user_input(crs) if crs else None
+    except CRSError:
+        return False
+    return known is not None and (known.is_projected or known.is_geographic)
 
 
 def sound_polygons(place: Place, what: str, shape: Shape) -> Iterator[Shape | Problem]:

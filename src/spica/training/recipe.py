@@ -27,7 +27,7 @@ class ValidationSettings(Settings):
     """Whole sources held out: fields that the detector never sees. They choose nothing, they only judge."""
     fraction: float = Field(default=0.1, ge=0, lt=1)
     """Part of the other photos held out, of each source alike: chooses the best weights and the threshold."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     threshold: Literal["score", "counts"] = "score"
     """What the recommended threshold is best for: the highest score, or as many boxes as there are heads."""
 
@@ -115,7 +115,7 @@ class ScheduleSettings(Settings):
 class RunSettings(Settings):
     """What does not change the model: the machine, and what is written when."""
 
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     averaging: Fraction = 0.998
     """Decay of the moving average of the weights, which is what is evaluated and kept; 0 for none."""
     precision: Literal["float32", "bf16", "fp16"] = "float32"

@@ -102,11 +102,17 @@ def _parts(labels: Labels, more: Labels, recipe: Recipe) -> Parts:
     """Return what to train on and what to judge by; `more` labels are all trained on.
 
     Raises:
-        AnnotationError: if there is no head to train on, or two images have the same id.
+        AnnotationError: if there is no head to train on, nothing to validate by though that is asked for, or two images
+            have the same id.
     """
     kept = recipe.validation
     require_distinct_ids((*labels, *more))
     parts = hold_out(labels, kept.sources, kept.fraction, kept.seed)
+    if kept.fraction and not parts.held_fraction:
+        raise AnnotationError(
+            f"validation.fraction = {kept.fraction:g} is less than half a photo of each source, so that none chooses "
+            "weights and threshold; set a larger one, or 0 to keep the last weights"
+        )
     parts = parts._replace(train=(*parts.train, *more))
     if not any(image.heads for image in parts.train):
         raise AnnotationError(f"no labelled heads to train on: {len(labels)} photos, {len(parts.train)} for training")

@@ -48,16 +48,16 @@ class Schedule:
 
 def build_optimiser(detector: Detector, settings: OptimiserSettings) -> torch.optim.Optimizer:
     """Return the optimiser of all weights that learn: backbone and the rest, with and without weight decay."""
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    # By what parameters are, not by their rates: a run may be resumed with other rates.
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in detector.named_parameters():
         if parameter.requires_grad:
-            rate = settings.rate * (settings.backbone_rate if name.startswith("body.") else 1)
-            decay = settings.weight_decay if parameter.dim() > 1 else 0.0
-            groups.setdefault((rate, decay), []).append(parameter)
-    listed = [
-        {"params": parameters, "lr": rate, "weight_decay": decay, "highest": rate}
-        for (rate, decay), parameters in groups.items()
-    ]
+            groups.setdefault((name.startswith("body."), parameter.dim() > 1), []).append(parameter)
+    listed = []
+    for (of_backbone, of_matrix), parameters in groups.items():
+        rate = settings.rate * (settings.backbone_rate if of_backbone else 1)
+        decay = settings.weight_decay if of_matrix else 0.0
+        listed.append({"params": parameters, "lr": rate, "weight_decay": decay, "highest": rate})
     if settings.kind == "sgd":
         return torch.optim.SGD(listed, momentum=settings.momentum)
     return torch.optim.AdamW(listed)
