@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -180,9 +181,13 @@ def test_a_torn_last_line_is_done_again(photos: Path, tmp_path: Path) -> None:
 def test_what_a_killed_process_was_writing_is_cleared_away(photos: Path, tmp_path: Path) -> None:
     order = Order([photos], tmp_path / "out", 0.5)
     interrupted(order, 2)
-    for torn in (order.out / ".1-2-3.part", order.out / "pictures" / ".1-2-4.part", order.out / FOLDER / ".5.part"):
+    for torn in (order.out / ".1-2-3.part", order.out / "pictures" / ".1-2-4.part", order.out / FOLDER / ".5-6-7.part"):
         torn.write_bytes(b"half of")
+    (order.out / "others").mkdir()
+    (order.out / "others" / ".film.part").write_bytes(b"not ours")
     predict_folder(Squares(), order)
+    assert (order.out / "others" / ".film.part").read_bytes() == b"not ours"
+    shutil.rmtree(order.out / "others")
     assert contents(order.out) == uninterrupted(order, tmp_path / "whole")
 
 

@@ -94,6 +94,11 @@ def test_names_with_commas_quotes_and_other_letters_are_kept(file: Path) -> None
     assert list(read_submission(file)) == names
 
 
+def test_a_name_that_is_not_utf8_loses_no_row(file: Path) -> None:
+    write_submission(file, {"S\udcfcd": no_detections(), "b": no_detections()})
+    assert list(read_submission(file)) == ["S\\udcfcd", "b"]
+
+
 def test_no_images_give_a_header_alone(file: Path) -> None:
     write_submission(file, {})
     assert file.read_text() == HEADER
