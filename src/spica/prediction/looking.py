@@ -111,10 +111,10 @@ class Sight:
 
     def shows_heads(self, detect: Detect, card: Card) -> bool:
         """Return whether a few tiles, spread over the photo, have heads enough to know their size."""
-        height, width, _ = self.photo.pixels.shape
-        tiles = {_around(self.tiles, x * width, y * height) for x, y in _GLIMPSES}
-        found = [detect(cut_out(self.photo.pixels, tile)).above(card.threshold) for tile in tiles]
-        return sum(map(len, found)) >= LEAST_FOR_MEDIAN * len(tiles)
+        (height, width, _), tiles = self.photo.pixels.shape, self.tiles
+        chosen = {_around(tiles, x * width, y * height) for x, y in _GLIMPSES}
+        found = [detect(cut_out(self.photo.pixels, tile)).above(card.threshold) for tile in chosen]
+        return sum(map(len, found)) >= LEAST_FOR_MEDIAN * len(chosen)
 
     def head_side(self, found: Detections, card: Card) -> float | None:
         """Return the side of the median head as the network sees it, in its pixels; None if there are too few."""
