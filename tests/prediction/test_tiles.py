@@ -12,7 +12,7 @@ import spica
 from spica.boxes import area, iou
 from spica.detections import Detect, Detections, no_detections
 from spica.image import Image
-from spica.prediction.tiles import cut_out, tiled, tiles_of
+from spica.prediction.tiles import Tile, cut_out, joined, tiled, tiles_of
 
 SIDE, OVERLAP = 80, 20
 
@@ -179,6 +179,16 @@ def test_neighbours_that_touch_are_not_merged() -> None:
     heads = np.array([[left, top, left + 8, top + 5] for top in range(0, 240, 5) for left in range(0, 240, 8)])
     found = tiled(find_painted, SIDE, OVERLAP)(painted(240, 240, heads))
     assert len(found) == len(heads) == 30 * 48
+
+
+def test_a_head_that_two_tiles_have_whole_gets_the_mean_of_their_scores() -> None:
+    """With the better of both, more heads would be above a threshold than on a photo that is looked at once."""
+    tiles = (Tile(0, 0, 100, 100), Tile(50, 0, 100, 100))
+    seen = [np.array([[60, 20, 80, 40]], np.float32), np.array([[10, 20, 30, 41], [70, 70, 80, 80]], np.float32)]
+    scores = [np.array([0.3], np.float32), np.array([0.1, 0.8], np.float32)]
+    found = joined(tiles, [Detections(*one) for one in zip(seen, scores, strict=True)], 150, 100)
+    np.testing.assert_allclose(found.boxes, [[120, 70, 130, 80], [60, 20, 80, 40]])
+    np.testing.assert_allclose(found.scores, [0.8, 0.2], atol=1e-6)
 
 
 # --- heads that do not

@@ -35,6 +35,9 @@ def tiled(detect: Detect, side: int, overlap: int) -> Detect:
     largest piece is kept, of up to three times the overlap; beyond it several may be, so give an overlap as large as
     the largest heads. Boxes of one tile never take each other out: that is for `detect` to decide.
 
+    A head that several tiles have whole gets the mean of their scores: with the highest of them, more boxes would be
+    above a threshold than on photos that are looked at once.
+
     The result is `capped` if that of a tile is.
 
     Raises:
@@ -75,8 +78,11 @@ def joined(tiles: tuple[Tile, ...], found: list[Detections], width: int, height:
     boxes = np.concatenate([no_boxes(), *(one.boxes for one in moved)])
     scores = np.concatenate([np.zeros(0, dtype=np.float32), *(one.scores for one in moved)])
     origin = np.repeat(np.arange(len(tiles)), [len(one) for one in moved])
-    order, first, second = rivals(boxes, scores, pieces_among(boxes, tiles, origin, (width, height)), origin)
-    stay = np.sort(order[~taken_out(first, second, len(order))])
+    pieces = pieces_among(boxes, tiles, origin, (width, height))
+    order, first, second = rivals(boxes, scores, pieces, origin)
+    gone = taken_out(first, second, len(order))
+    stay = np.sort(order[~gone])
+    scores = mean_scores(scores, pieces, order, (first, second), gone)
     return Detections(boxes[stay], scores[stay], any(one.capped for one in moved))
 
 
@@ -106,6 +112,25 @@ def rivals(
     pairs = pairs.where(origin[order][pairs.first] != origin[order][pairs.second])
     same = _same_head(pairs, areas[order], pieces[order])
     return order, pairs.first[same], pairs.second[same]
+
+
+def mean_scores(
+    scores: Scores,
+    pieces: Bool[np.ndarray, " n"],
+    order: Int[np.ndarray, " n"],
+    pairs: tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]],
+    gone: Bool[np.ndarray, " n"],
+) -> Scores:
+    """Return the scores, those of whole heads as means over the boxes that were taken out for them; pieces count not.
+
+    `pairs` and `gone` are of places in `order`, as `rivals` and `taken_out` give them.
+    """
+    first, second = pairs
+    same = ~gone[first] & gone[second] & ~pieces[order[first]] & ~pieces[order[second]]
+    totals, counts = scores.astype(np.float64), np.ones(len(scores))
+    np.add.at(totals, order[first[same]], scores[order[second[same]]].astype(np.float64))
+    np.add.at(counts, order[first[same]], 1)
+    return (totals / counts).astype(np.float32)
 
 
 def _starts(length: int, side: int, overlap: int) -> list[int]:

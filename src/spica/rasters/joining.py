@@ -10,7 +10,7 @@ from jaxtyping import Bool, Int
 from spica.boxes import Boxes, clip, no_boxes
 from spica.detections import Detections, Scores
 from spica.prediction.suppression import taken_out
-from spica.prediction.tiles import Tile, pieces_among, rivals
+from spica.prediction.tiles import Tile, mean_scores, pieces_among, rivals
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,5 +76,7 @@ def _parted(waiting: _Open, edge: float) -> tuple[Detections, _Open]:
     is_open = waiting.boxes[order, 3] > edge
     while (mixed := is_open[first] != is_open[second]).any():
         is_open[first[mixed]] = is_open[second[mixed]] = True
-    stay = np.sort(order[~is_open & ~taken_out(first, second, len(order))])
-    return Detections(waiting.boxes[stay], waiting.scores[stay]), waiting.chosen(np.sort(order[is_open]))
+    gone = taken_out(first, second, len(order))
+    stay = np.sort(order[~is_open & ~gone])
+    scores = mean_scores(waiting.scores, waiting.pieces, order, (first, second), gone)
+    return Detections(waiting.boxes[stay], scores[stay]), waiting.chosen(np.sort(order[is_open]))
