@@ -63,9 +63,6 @@ def held(boxes: Boxes, ground: Ground | None) -> int:
 def count(parts: Sequence[Part], model: CountModel | None, *, level: float = 0.9) -> Count:
     """Return the count of a photo, which is one part, or of a plot, which is several that share no ground.
 
-    If the ground is known on some photos only, as where a frame was not found, a plot is the sum of those: the others
-    have heads of ground that nobody knows. Their flags stay.
-
     Of photos that overlap, parts are shares: all of them together are as many independent photos as the ground would
     fill without overlap. That a head was seen several times is taken to say nothing: what hides it may hide it in all.
     What photos of a field share does not average out, so that a plot's interval is wider than if they were independent.
@@ -75,11 +72,9 @@ def count(parts: Sequence[Part], model: CountModel | None, *, level: float = 0.9
     """
     if len({part.plot for part in parts}) != 1:
         raise ValueError(f"there are {len(parts)} parts of several plots or none, expected those of one plot")
-    flags = tuple(sorted({flag for part in parts for flag in part.flags}))
-    parts = [part for part in parts if part.area is not None] or parts
     found = sum(part.found for part in parts)
     areas = [part.area for part in parts if part.area is not None]
-    area = sum(areas) if areas else None
+    area = sum(areas) if len(areas) == len(parts) else None
     heads = low = high = None
     if model is not None:
         known = all(part.known for part in parts)
@@ -97,7 +92,7 @@ def count(parts: Sequence[Part], model: CountModel | None, *, level: float = 0.9
         density=_over(found if heads is None else heads, area),
         density_low=_over(low, area),
         density_high=_over(high, area),
-        flags=flags,
+        flags=tuple(sorted({flag for part in parts for flag in part.flags})),
     )
 
 

@@ -1,6 +1,7 @@
 """From a photo's result to its part in counts: the heads on the ground that it shows, and that ground's area."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from spica.counting.counts import Part, held
 from spica.counting.ground import Ground, border_margin
@@ -27,6 +28,17 @@ def part_of(photo: Outcome, plot: str, ground: Ground | None, *, framed: bool) -
 
 
 def by_plot(parts: Collection[Part]) -> list[list[Part]]:
-    """Return the parts of each plot, plots by name; photos of no plot are left out."""
+    """Return the parts of each plot, plots by name; photos of no plot are left out.
+
+    So are photos without a frame beside those with one: heads on a whole photo and in a frame do not add up. Their
+    flag stays.
+    """
     names = sorted({part.plot for part in parts} - {""})
-    return [[part for part in parts if part.plot == name] for name in names]
+    return [_alike([part for part in parts if part.plot == name]) for name in names]
+
+
+def _alike(parts: list[Part]) -> list[Part]:
+    framed = [part for part in parts if NO_FRAME not in part.flags]
+    if len(framed) in {0, len(parts)}:
+        return parts
+    return [replace(framed[0], flags=(*framed[0].flags, NO_FRAME)), *framed[1:]]
