@@ -339,21 +339,6 @@ def test_a_file_that_is_no_model_is_one_line(engine: str, two_levels: Exported, 
         assert "\n" not in str(caught.value)
 
 
-def test_normalisation_is_folded_before_weights_are_rounded(lasting_backbone: str, tmp_path: Path) -> None:
-    """Else the file is rounded twice, and a deep network gives other boxes than torch does."""
-    detector = Detector(settings(lasting_backbone, {}))
-    with torch.no_grad():
-        for module in detector.body.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.running_var.uniform_(0.1, 3)  # type: ignore[union-attr]
-    photo = torch.rand(1, 3, SIDE, SIDE)
-    before = detector.eval().body(photo)
-    exporting._fold_norms(detector)
-    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in detector.body.modules())
-    for one, other in zip(detector.eval().body(photo), before, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
-
-
 def test_broken_weights_are_not_exported(lasting_backbone: str, tmp_path: Path) -> None:
     detector = Detector(settings(lasting_backbone, {}))
     detector.get_parameter("regions.box_predictor.cls_score.bias").data[0] = float("nan")

@@ -151,7 +151,8 @@ def test_rates_and_averaging_may_change_when_a_run_goes_on(
     changed += ["optimiser.backbone_rate=0.1", "optimiser.weight_decay=0"]
     train(tiny_recipe, painted_folder, tmp_path / "run", resume=True, settings=changed)
     assert checkpoint(tmp_path / "run")["step"] == 6
-    assert checkpoint(tmp_path / "run")["optimiser"]["param_groups"][0]["highest"] == 0.001
+    groups = checkpoint(tmp_path / "run")["optimiser"]["param_groups"]
+    assert {(group["highest"], group["weight_decay"]) for group in groups} == {(0.001, 0), (0.0001, 0)}
 
 
 def test_a_photo_that_cannot_be_decoded_is_told_and_left_out(

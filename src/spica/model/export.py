@@ -4,7 +4,7 @@ import io
 import json
 import math
 import warnings
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +29,6 @@ from spica.model.detector import Detector
 from spica.model.heads import BOX_WEIGHTS
 from spica.model.maps import PROBE_HEIGHT, PROBE_WIDTH
 from spica.model.photos import PADDING_MULTIPLE
-from spica.model.transfer import fold_batch_norm
 from spica.prediction.card import Card
 from spica.prediction.modelfile import BOXES, CAPPED, METADATA_KEY, PHOTO, SCORES, SOUND, read_card
 from spica.prediction.openvino_engine import OpenVinoEngine
@@ -59,7 +58,6 @@ def export(weights: Path, out: Path, *, half: bool = True) -> Card:
     """
     detector, card = load_weights(weights)
     if half:
-        _fold_norms(detector)
         _round_to_half(detector)
     card = replace(card, side=detector.settings.side)
     model = build_model(detector, card)
@@ -170,14 +168,6 @@ def _box_heads(detector: Detector) -> list[graph.BoxHead]:
 
 def _numbers(layer: nn.Linear) -> tuple[graph.Floats, graph.Floats]:
     return layer.weight.detach().numpy(), layer.bias.detach().numpy()
-
-
-def _fold_norms(detector: Detector) -> None:
-    """Fold normalisation as torch's exporter does, but before weights are rounded, so that they are rounded once."""
-    body = deepcopy(detector.body)
-    with suppress(WeightsError):  # a backbone whose normalisation cannot be folded is not folded in the file either
-        fold_batch_norm(body)
-        detector.body = body
 
 
 def _round_to_half(detector: Detector) -> None:
