@@ -38,6 +38,7 @@ def by_plot(parts: Collection[Part]) -> list[list[Part]]:
 
 
 def _alike(parts: list[Part]) -> list[Part]:
+    """Return the parts of a plot that add up: those with a frame, if there are any."""
     framed = [part for part in parts if NO_FRAME not in part.flags]
     if len(framed) in {0, len(parts)}:
         return parts
