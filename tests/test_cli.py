@@ -501,8 +501,12 @@ def test_evaluate_without_weights_takes_the_model_that_spica_ships_and_says_what
     result = run("evaluate", labelled, "--no-ap", "--out", tmp_path / "out", "--device", "cpu")
     assert result.exit_code == 0, result.stderr
     assert asked == [(None, "cpu")]
-    assert "the shipped model was trained on" in result.stderr
-    assert json.loads((tmp_path / "out" / "evaluation.json").read_text())["threshold"] == 0.5
+    evaluation = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert evaluation["threshold"] == 0.5
+    (remark,) = evaluation["remarks"]
+    assert remark.startswith("the shipped model was trained on")
+    assert remark in result.stderr
+    assert f"Note: {remark}." in (tmp_path / "out" / "report.html").read_text("utf-8")
 
 
 def perfect(folder: Path, *names: str) -> Path:
@@ -520,7 +524,9 @@ def test_a_perfect_submission_scores_1(labelled: Path, tmp_path: Path) -> None:
     assert evaluation["overall"]["score"] == 1
     assert evaluation["threshold"] == 0
     assert len(list((tmp_path / "out").glob("*.png"))) == 4
+    assert evaluation["remarks"] == []  # who knows what found them
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "Note: " not in page
     assert "submission.csv on data: 4 photos with 3 heads" in page
     assert "1.000</strong> score, rule kaggle" in page
 
@@ -585,6 +591,25 @@ def test_evaluate_says_how_many_photos_were_trained_on(labelled: Path, parts: Pa
     assert result.exit_code == 0, result.stderr
     told = [line for line in result.stderr.splitlines() if "trained on" in line]
     assert told == ["2 of the 4 photos were trained on, 1 chose weights and threshold (two/parts.csv); --part chooses"]
+
+
+def test_report_and_table_say_how_many_photos_were_trained_on(labelled: Path, parts: Path) -> None:
+    result = run("evaluate", labelled, "--weights", "two", "--no-ap", "--out", "scores")
+    assert result.exit_code == 0, result.stderr
+    remark = "2 of the 4 photos were trained on, 1 chose weights and threshold (two/parts.csv)"
+    assert json.loads(Path("scores", "evaluation.json").read_text())["remarks"] == [remark]
+    assert f"Note: {remark}." in Path("scores", "report.html").read_text("utf-8")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems want names that are text")
+def test_a_run_whose_path_is_no_text_is_evaluated(labelled: Path, parts: Path) -> None:
+    odd = Path(os.fsdecode(b"odd\xff"))
+    odd.mkdir()
+    Path("two").rename(odd / "two")
+    result = run("evaluate", labelled, "--weights", odd / "two", "--no-ap", "--out", "scores")
+    assert result.exit_code == 0, result.stderr
+    (remark,) = json.loads(Path("scores", "evaluation.json").read_text())["remarks"]
+    assert remark.endswith(f"({odd / 'two' / 'parts.csv'})")
 
 
 @pytest.mark.parametrize(("part", "images"), [("train", 2), ("validation", 1), ("held_out", 1)])

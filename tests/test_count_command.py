@@ -19,7 +19,7 @@ from spica.images import write_image
 from spica.labels.fields import render_field
 from spica.prediction.card import Card
 from spica.prediction.folder import Order, predict_folder
-from spica.prediction.reading import read_results
+from spica.prediction.reading import paths_of, read_results
 
 MODEL = CountModel(correction=1.1, between=0.05, within=0.5, reach_90=1.7, reach_95=2.2)
 CARD = Card(threshold=0.5, counts=MODEL)
@@ -165,8 +165,87 @@ def test_no_frame_is_found_on_photos_that_were_moved_or_changed(tmp_path: Path) 
 def test_corners_are_not_overwritten_by_those_that_were_used(results: Path, tmp_path: Path) -> None:
     (tmp_path / "frames.csv").write_text("image,x1,y1,x2,y2,x3,y3,x4,y4\n")
     result = run("count", results, "--out", tmp_path, "--frame", "1x1", "--corners", tmp_path / "frames.csv")
+    assert result.exit_code == 1
+    assert "frames.csv: would be overwritten by the counts; name another folder with --out" in result.output
+
+
+def test_nothing_is_overwritten_that_is_not_of_earlier_counts(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "plots.csv").write_text(plots := "image,plot\nnorth/a.png,1\n")
+    for more in (["--plots", tmp_path / "plots.csv"], ["--plots", tmp_path / "other.csv"]):
+        (tmp_path / "other.csv").write_text(plots)
+        result = run("count", results, "--out", tmp_path, *more)
+        assert result.exit_code == 1
+        assert "name another folder with --out" in result.output
+        assert (tmp_path / "plots.csv").read_text() == plots
+        assert not (tmp_path / "counts.csv").exists()
+
+
+def test_counts_of_earlier_measures_make_room(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "plots.csv").write_text("image,plot\nnorth/a.png,1\n")
+    out = tmp_path / "out"
+    assert run("count", results, "--out", out, "--gsd", 2, "--plots", tmp_path / "plots.csv").exit_code == 0
+    assert json.loads((out / "count.json").read_text())["files"] == ["counts.csv", "plots.csv"]
+    (out / "notes.txt").write_text("mine")
+    assert run("count", results, "--out", out, "--gsd", 4).exit_code == 0
+    assert sorted(path.name for path in out.iterdir()) == ["count.json", "counts.csv", "notes.txt"]
+    assert json.loads((out / "count.json").read_text())["gsd"] == 4
+
+
+def test_options_of_detecting_are_refused_for_results(results: Path, tmp_path: Path) -> None:
+    result = run("count", results, "--out", tmp_path / "out", "--views", "4")
     assert result.exit_code == 2
-    assert "would be overwritten" in result.output
+    assert "--weights, --views and --device are for photos" in result.output
+
+
+@pytest.mark.parametrize(
+    ("measure", "said"),
+    [
+        (["--gsd", 0.2], "a head measures 1.6 mm, expected 10 to 60 mm"),
+        (["--height", 160, "--angle", 60], "a head measures 3.7e+03 mm"),
+        (["--gsd", 2], ""),
+    ],
+)
+def test_a_measure_in_the_wrong_unit_is_doubted(
+    measure: list[object], said: str, results: Path, tmp_path: Path
+) -> None:
+    result = run("count", results, "--out", tmp_path / "out", *measure)
+    assert result.exit_code == 0, result.output
+    assert ("is the measure right?" in result.output) == bool(said)
+    assert said in " ".join(result.output.split())
+
+
+def test_tables_of_spreadsheets_in_other_languages_are_read(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "plots.csv").write_bytes("\ufeffimage;plot\r\nnorth/a.png;Mühle, 1\r\n;\r\nnorth/b.png;2\r\n".encode())
+    (tmp_path / "corners.csv").write_text("image;x1;y1;x2;y2;x3;y3;x4;y4\nnorth/a.png;0,5;0;300;0,5;300;200;0;200\n")
+    result = run("count", results, "--out", tmp_path / "out", "--plots", tmp_path / "plots.csv")
+    assert result.exit_code == 0, result.output
+    assert [row["plot"] for row in rows(tmp_path / "out" / "plots.csv")] == ["2", "Mühle, 1"]
+    assert "1 of 3 photos are in no plot" in result.output
+    run("count", results, "--out", tmp_path / "framed", "--frame", "1x1", "--corners", tmp_path / "corners.csv")
+    assert rows(tmp_path / "framed" / "frames.csv")[0]["x1"] == "0.5"
+
+
+def test_photos_that_failed_and_names_of_other_systems_are_known_in_tables(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    write_image(photos / "Mu\u0308hle.png", np.full((HEIGHT, WIDTH, 3), 9, dtype=np.uint8))
+    (photos / "broken.png").write_bytes(b"no photo")
+    predict_folder(as_many_as_bright, Order([photos], tmp_path / "results", 0.5, card=CARD))
+    (tmp_path / "plots.csv").write_text("image,plot\nM\u00fchle,1\nbroken.png,1\n", encoding="utf-8")
+    result = run("count", tmp_path / "results", "--out", tmp_path / "out", "--plots", tmp_path / "plots.csv")
+    assert [row["found"] for row in rows(tmp_path / "out" / "plots.csv")] == ["9"]
+    assert "the photo could not be counted, so its plot lacks it" in result.output
+    assert "counts lack 1 photos and 1 rows" in result.output
+
+
+def test_photos_are_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for field, bright in (("one", 10), ("two", 20)):
+        (tmp_path / field / "photos").mkdir(parents=True)
+        write_image(tmp_path / field / "photos" / "a.png", np.full((HEIGHT, WIDTH, 3), bright, dtype=np.uint8))
+    monkeypatch.chdir(tmp_path / "one")
+    predict_folder(as_many_as_bright, Order([Path("photos")], Path("results"), 0.5, card=CARD))
+    monkeypatch.chdir(tmp_path / "two")
+    assert paths_of(read_results(Path("../one/results"))) == {"a.png": tmp_path / "one" / "photos" / "a.png"}
 
 
 def test_without_what_finds_frames_one_line_says_how_to_install_it(
@@ -251,9 +330,13 @@ def test_photos_are_looked_at_first_and_can_be_counted_again(tmp_path: Path) -> 
     assert abs(int(row["found"]) - len(truth)) < 0.5 * len(truth)
     manifest = json.loads((tmp_path / "out" / "boxes" / "manifest.json").read_text())
     assert manifest["heads"] == int(row["found"])
-    again = run("count", tmp_path / "field.png", "--out", tmp_path / "out")
-    assert again.exit_code == 1
-    assert "holds results already; count those by `spica count" in again.output
+    again = run("count", tmp_path / "field.png", "--out", tmp_path / "out", "--height", 2, "--angle", 30)
+    assert again.exit_code == 0, again.output  # as after an interruption
+    assert "found before, and taken from there" in again.output
+    assert rows(tmp_path / "out" / "counts.csv")[0]["density"]
+    other = run("count", tmp_path / "field.png", "--out", tmp_path / "out", "--gsd", 0.5)
+    assert other.exit_code == 1  # that decides how it is looked at
+    assert "holds results already, of other photos or options; count those by `spica count" in other.output
     assert run("count", tmp_path / "out" / "boxes", "--out", tmp_path / "again").exit_code == 0
 
 

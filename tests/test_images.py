@@ -86,6 +86,23 @@ def tiff(values: np.ndarray, *, kind: int = 1, bits: int = 16, photometric: int 
     return out + struct.pack(f"{order}I", 0) + depths + kinds + data
 
 
+def tiff_by_planes(values: np.ndarray, *, deflated: bool = False) -> bytes:
+    """Return a TIFF of colours, shape (h, w, 3), that holds all red values, then all green, then all blue ones."""
+    height, width, _ = values.shape
+    planes = [plane.astype(values.dtype.newbyteorder("<")).tobytes() for plane in np.moveaxis(values, 2, 0)]
+    planes = [zlib.compress(plane) for plane in planes] if deflated else planes
+    after = 8 + 2 + 12 * 10 + 4
+    sizes = [len(plane) for plane in planes]
+    starts = [after + 30 + sum(sizes[:number]) for number in range(3)]
+    entries = [
+        (256, 3, 1, width), (257, 3, 1, height), (258, 3, 3, after), (259, 3, 1, 8 if deflated else 1), (262, 3, 1, 2),
+        (273, 4, 3, after + 6), (277, 3, 1, 3), (278, 3, 1, height), (279, 4, 3, after + 18), (284, 3, 1, 2),
+    ]  # fmt: skip
+    out = struct.pack("<2sHIH", b"II", 42, 8, len(entries)) + b"".join(struct.pack("<HHII", *one) for one in entries)
+    out += struct.pack("<I3H3I3I", 0, *[8 * values.itemsize] * 3, *starts, *sizes)
+    return out + b"".join(planes)
+
+
 def ramp(samples: int = 1, highest: int = 65535, dtype: str = "u2") -> np.ndarray:
     """Return two equal rows with all values from 0 to `highest` in 256 steps, shape (2, 256, samples)."""
     row = np.round(np.linspace(0, highest, 256)).astype(dtype)
@@ -167,6 +184,14 @@ def test_sixteen_bit_ramp_keeps_its_mean_and_its_ends(kind: str, tmp_path: Path)
     photo = read_image(saved(tmp_path, SIXTEEN_BITS[kind]))
     assert photo.mean() == pytest.approx(127.5, abs=0.01)
     assert photo[0, :, 1].tolist() == list(range(256))
+
+
+@pytest.mark.parametrize(("deflated", "kind"), [(True, "u2"), (True, "u1"), (False, "u1")])
+def test_colours_plane_by_plane_are_read_where_they_come_out_right(deflated: bool, kind: str, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(kind)
+    stored = values * 257 if kind == "u2" else values
+    path = saved(tmp_path, tiff_by_planes(stored, deflated=deflated), "planes.tif")
+    assert (read_image(path) == values).all()
 
 
 def test_white_is_zero_is_honoured_for_sixteen_bits(tmp_path: Path) -> None:
@@ -256,6 +281,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "tiff of floats": (tiff(ramp(dtype="f4"), kind=3, bits=32), "floating point"),
     "tiff of 32 bits": (tiff(ramp(dtype="u4"), bits=32), "32-bit or signed"),
     "tiff of signed values": (tiff(ramp(highest=32767, dtype="i2"), kind=2), "32-bit or signed"),
+    "tiff of 16-bit colours by planes": (tiff_by_planes(ramp(3)), "stores 16-bit values plane by plane"),
     "webp signature only": (_WEBP[:12], "cannot be decoded"),
     "webp without its end": (_WEBP[: len(_WEBP) // 2], "cannot be decoded"),
     "bmp signature only": (b"BM", "cannot be decoded"),
@@ -470,6 +496,23 @@ def test_folders_of_drawn_pictures_are_left_out_unless_named_themselves(tmp_path
     assert [path.name for path in find_images([tmp_path / "out" / "pictures"])] == ["a.jpg", "b.jpg"]
     with pytest.raises(ImageError, match="that Spica did not draw itself"):
         name_photos([tmp_path / "out"])
+
+
+def test_photos_of_formats_that_are_not_read_are_told_once_and_in_order(tmp_path: Path) -> None:
+    grow(tmp_path, "b.HEIC", "a/z.dng", "a/z.jpg", "a.cr3", "notes.txt", ".hidden.heic", "out/c.gif", "gone/d.nef")
+    mark_drawn(tmp_path / "out")
+    unread: list[Path] = []
+    given = [tmp_path / "a", tmp_path, tmp_path / "gone" / "d.nef"]  # a file that is named itself is no surprise
+    assert list(name_photos(given, unread=unread.append)) == ["a/z.jpg", "gone/d.nef"]
+    assert unread == [tmp_path / "a" / "z.dng", tmp_path / "a.cr3", tmp_path / "b.HEIC"]
+
+
+def test_a_folder_of_photos_that_are_not_read_says_what_to_do(tmp_path: Path) -> None:
+    grow(tmp_path, "x/2.heic", "x/1.heic")
+    unread: list[Path] = []
+    with pytest.raises(ImageError, match=r"no photo there, .*; convert 1\.heic and what is like it"):
+        name_photos([tmp_path], unread=unread.append)
+    assert [path.name for path in unread] == ["1.heic", "2.heic"]
 
 
 def test_links_that_lead_in_a_circle_end(tmp_path: Path) -> None:

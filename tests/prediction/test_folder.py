@@ -68,7 +68,7 @@ def test_the_manifest_says_how_the_results_were_made(tmp_path: Path) -> None:
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["model"] == "two heads"
     assert manifest["score"] == 0.25
-    assert manifest["inputs"] == [str(photos)]
+    assert manifest["inputs"] == ["../photos"]  # from the results on, wherever the command was given
     assert (manifest["photos"], manifest["failed"], manifest["heads"]) == (1, 0, 2)
     assert {"spica", "python", "numpy", "pillow", "simplejpeg"} <= set(manifest["versions"])
 
@@ -125,6 +125,14 @@ def test_pictures_of_earlier_results_are_no_photos(tmp_path: Path) -> None:
     (photos / "out1" / "manifest.json").unlink()  # as if the run had been stopped
     summary = predict_folder(two_heads, Order([photos], photos / "out2", 0.5))
     assert (summary.photos, summary.skipped) == (1, (photos / "out1" / "pictures",))
+
+
+def test_files_in_formats_that_are_not_read_are_told_but_not_raw_ones_beside_their_jpeg(tmp_path: Path) -> None:
+    photos = grow(tmp_path / "photos", a=10)
+    for name in ("a.DNG", "b.HEIC", "notes.txt"):
+        (photos / name).write_bytes(b"x")
+    summary = predict_folder(two_heads, Order([photos], tmp_path / "out", 0.25))
+    assert (summary.photos, summary.failed, summary.unread) == (1, 0, (photos / "b.HEIC",))
 
 
 def test_photos_that_reach_the_cap_are_flagged(tmp_path: Path) -> None:

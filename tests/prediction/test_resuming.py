@@ -116,11 +116,12 @@ def test_after_an_exception_the_tables_hold_what_was_done_and_it_goes_on_to_the_
     detect, told = Squares(), []
     summary = predict_folder(detect, order, told=lambda one, number, _: told.append((one.name, number)))
     assert contents(order.out) == uninterrupted(order, tmp_path / "whole")
-    assert len(detect.asked) == len(told) - (BAD not in done)
-    assert [number for _, number in told] == list(range(after + 1, PHOTOS + 1))
+    again = BAD in done  # it is tried once more
+    assert len(detect.asked) == len(told) - 1
+    assert [number for _, number in told] == list(range(after - again + 1, PHOTOS + 1))
     assert summary == Summary(
         photos=PHOTOS,
-        now=PHOTOS - after,
+        now=PHOTOS - after + again,
         counted=6,
         failed=1,
         heads=6,
@@ -270,15 +271,39 @@ def test_finished_results_are_not_gone_on_with(photos: Path, tmp_path: Path) -> 
     assert contents(order.out) == before
 
 
-def test_a_photo_that_failed_keeps_its_error(photos: Path, tmp_path: Path) -> None:
+def test_a_photo_that_was_mended_replaced_or_deleted_since_is_seen_as_it_is_now(photos: Path, tmp_path: Path) -> None:
     order = Order([photos], tmp_path / "out", 0.5)
-    interrupted(order, 4)
-    (problem,) = table(order.out / "errors.csv")
-    write_image(photos / "good.png", np.full((20, 30, 3), 99, dtype=np.uint8))
-    (photos / "good.png").rename(photos / BAD)  # mended, but it is done
-    summary = predict_folder(Squares(), order)
-    assert table(order.out / "errors.csv") == [problem]
-    assert (summary.counted, summary.failed) == (6, 1)
+    interrupted(order, 6)
+    assert [row["image"] for row in table(order.out / "errors.csv")] == [BAD]
+    write_image(tmp_path / "good.png", np.full((20, 30, 3), 99, dtype=np.uint8))
+    (tmp_path / "good.png").rename(photos / BAD)
+    write_image(photos / "p1.png", np.full((22, 30, 3), 99, dtype=np.uint8))
+    (photos / "p3.png").unlink()
+    summary = predict_folder(detect := Squares(), order)
+    assert (summary.photos, summary.now, summary.counted, summary.failed) == (6, 3, 6, 0)
+    assert len(detect.asked) == 3
+    assert not (order.out / "errors.csv").exists()
+    drawn = contents(order.out)
+    del drawn["pictures/p3.png.jpg"]
+    assert drawn == uninterrupted(order, tmp_path / "whole")
+
+
+def test_two_processes_do_not_write_one_folder(photos: Path, tmp_path: Path) -> None:
+    order = Order([photos], tmp_path / "out", 0.5)
+    first = Journal(order.out, order.description())
+    with pytest.raises(OutputError, match="out: another spica is writing there; wait for it, or name another folder"):
+        predict_folder(Squares(), order)
+    first.close()
+    assert predict_folder(Squares(), order).counted == 6
+
+
+def test_a_journal_that_cannot_be_read_is_told_in_one_line(photos: Path, tmp_path: Path) -> None:
+    order = Order([photos], tmp_path / "out", 0.5)
+    interrupted(order, 2)
+    (order.out / LINES).unlink()
+    (order.out / LINES).mkdir()
+    with pytest.raises(OutputError, match=r"\.unfinished: cannot be gone on with .*delete it to begin again"):
+        predict_folder(Squares(), order)
 
 
 def test_a_submission_is_the_same_whether_interrupted_or_not(photos: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from spica.labels.labelled import LabelledImage
 from spica.prediction.submission import (
     check_submission,
     read_submission,
+    require_place,
     write_gwhd_submission,
     write_submission,
 )
@@ -282,3 +283,13 @@ def test_images_that_are_missing_or_not_labelled_are_problems() -> None:
         "7 labelled image(s) are missing: b, c, d, e, f, and 2 more; give each a row",
         "2 image(s) are not labelled: x, y; take their rows out",
     ]
+
+
+def test_a_submission_replaces_a_submission_and_nothing_else(tmp_path: Path) -> None:
+    write_submission(tmp_path / "sub.csv", {})
+    (tmp_path / "empty.csv").touch()
+    for name in ("sub.csv", "empty.csv", "new.csv"):
+        require_place(tmp_path / name)
+    (tmp_path / "train.csv").write_text("image_id,width,height,bbox,source\n")
+    with pytest.raises(SubmissionError, match=r"train\.csv: is there, and no submission; name another file"):
+        require_place(tmp_path / "train.csv")

@@ -12,11 +12,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image as Pillow
+from PIL import ImageFilter
 
 from painted_rasters import CARD, GSD, NORTH_UP, ORIGIN, find_painted, painted, scattered, write_raster
+from spica.boxes import median_side
 from spica.detections import Detections
 from spica.errors import ImageError, MissingExtraError, OutputError
 from spica.image import Image
+from spica.images import aspect_of
+from spica.labels.fields import SOURCES, render_field
 from spica.prediction.folder import Order
 from spica.prediction.looking import Looks
 from spica.prediction.reading import read_results
@@ -80,6 +85,33 @@ def test_a_raster_has_the_heads_that_are_found_on_it_in_memory(seed: int, tmp_pa
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["window"] == SIDE
     assert manifest["gsd"] == pytest.approx(GSD * 1000, rel=1e-3)
+
+
+# --- flags
+
+
+@pytest.mark.parametrize(
+    ("radius", "least", "most", "raised"),
+    [(0, 0.8, 1.2, {}), (0, 1.2, 2, {"small_heads": 1}), (0, 0.5, 0.8, {"large_heads": 1}), (7, 0.8, 1.2, {"blur": 1})],
+)
+def test_a_fine_raster_is_judged_at_the_size_at_which_the_network_looks_at_it(
+    radius: int, least: float, most: float, raised: dict[str, int], tmp_path: Path
+) -> None:
+    side, finer = 320, 3
+    (source,) = (one for one in SOURCES if one.name == "dark_nadir")
+    field, heads = render_field(5, side=side, source=source, heads=20)
+    fine = Pillow.fromarray(field).resize((finer * side, finer * side), Pillow.Resampling.BICUBIC)
+    photo = np.asarray(fine.filter(ImageFilter.GaussianBlur(radius)))
+    assert aspect_of(photo).sharpness < 0.14 < aspect_of(field).sharpness  # where the flag is raised
+
+    def detect(_window: Image) -> Detections:
+        return Detections(heads * np.float32(finer), np.full(len(heads), 0.9, np.float32))
+
+    size = median_side(heads)
+    card = replace(CARD, side=side, head_sides=(least * size, most * size))
+    raster, looks = write_raster(tmp_path / "o.tif", photo), Looks(tile=finer * side)
+    summary = predict_raster(detect, Order([raster], tmp_path / "out", 0.5, card=card, looks=looks))
+    assert (summary.heads, summary.flagged) == (len(heads), raised)
 
 
 # --- pixels

@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -52,8 +53,10 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def written(labels: Labels, found: list[Detections], threshold: float = 0.5, rule: Rule = KAGGLE) -> str:
-    evaluation = evaluate(found, labels, threshold, rule, average_precision=False)
+def written(
+    labels: Labels, found: list[Detections], threshold: float = 0.5, rule: Rule = KAGGLE, remarks: tuple[str, ...] = ()
+) -> str:
+    evaluation = replace(evaluate(found, labels, threshold, rule, average_precision=False), remarks=remarks)
     said = findings(found, labels, evaluation, sharpness_of(labels), rule)
     return report_page(said, worst_pictures(evaluation.worst, found, labels, threshold), "wheat.onnx on mine")
 
@@ -71,6 +74,16 @@ def found_on(labels: Labels) -> list[Detections]:
 @pytest.fixture
 def page(painted_labels: Labels) -> str:
     return written(painted_labels, found_on(painted_labels))
+
+
+def test_remarks_stand_under_the_score_and_above_all_else(page: str, painted_labels: Labels) -> None:
+    remarks = ("2 of the 3 photos were trained on", EVIL)
+    remarked = written(painted_labels, found_on(painted_labels), remarks=remarks)
+    read = Page(remarked)
+    places = [read.text.index(f"Note: {one}.") for one in remarks]
+    assert read.text.index("score, rule kaggle") < places[0] < places[1] < read.text.index("of the heads are found")
+    assert EVIL not in remarked
+    assert "Note: " not in page
 
 
 def test_the_page_is_well_formed_and_has_every_section(page: str) -> None:

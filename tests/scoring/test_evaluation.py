@@ -4,6 +4,7 @@ import io
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,13 @@ def test_json_holds_every_number_and_null_for_what_does_not_exist() -> None:
     labels, found = field()
     full = evaluate(found, labels, 0.5)
     assert json.loads(full.to_json())["overall"]["score"] == full.overall.score
+
+
+def test_json_holds_what_is_remarked_of_the_photos() -> None:
+    labels, found = field()
+    result = evaluate(found, labels, 0.5, average_precision=False)
+    assert json.loads(result.to_json())["remarks"] == []
+    assert json.loads(replace(result, remarks=("trained on",)).to_json())["remarks"] == ["trained on"]
 
 
 def test_no_images_are_refused() -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from spica.cli.detecting import Device, Gsd, ViewCount, Views, Weights, detected, looks_of
-from spica.cli.frames import Frame, check_frame, frames_on
-from spica.cli.overlapping import check_overlapping, counted_once, total, with_shares
-from spica.cli.rasters import Wanted, count_raster
+from spica.cli.frames import FRAME_PICTURES, FRAMES, Frame, check_frame, frames_on
+from spica.cli.overlapping import OVERLAPS, check_overlapping, counted_once, total, with_shares
+from spica.cli.rasters import COUNTS, PLOTS, Wanted, count_raster
 from spica.cli.terminal import console, fail, misuse, say
 
 if TYPE_CHECKING:
@@ -75,9 +75,9 @@ def count(
     pictures: Annotated[bool, typer.Option(help="Draw the heads on a copy of each photo.")] = True,
 ) -> None:
     """Count heads per photo, plot and square metre, with intervals; exit with 1 if a photo or a row was left out."""
+    from spica.counting.answer import Answer
     from spica.counting.counts import count as counted
     from spica.counting.tables import COUNT_COLUMNS, ONCE_COLUMNS, PLOT_COLUMNS, read_plots, write_counts
-    from spica.images import make_folder
     from spica.prediction.parts import by_plot, part_of
 
     if frame is None and corners is not None:
@@ -85,6 +85,8 @@ def count(
     measures = Measures(gsd, height, angle, None if frame is None else Frame(_sides(frame), corners, out, pictures))
     _require_one(measures)
     results, raster = _given(paths, out)
+    if results is not None and (weights or views != "1" or device != "auto"):
+        misuse(f"--weights, --views and --device are for photos; {paths[0]} holds what {results.model} found")
     wanted = None if raster is None else Wanted(raster, plots, plot_id, density_map)
     known_gsd = gsd or (0.0 if results is None else results.gsd)
     if wanted is None:
@@ -93,39 +95,75 @@ def count(
         _check_for_raster(wanted, measures, known_gsd)
     if overlapping:
         check_overlapping(raster=wanted is not None, frame=measures.frame is not None)
-    failed = 0 if results is None else results.failed
+    answer = Answer(out, _files(wanted, measures, plots, overlapping=overlapping), _inputs(plots, corners))
+    answer.check()
     if results is None:
         looks = looks_of(None, gsd)
         models = (weights or (), views, device)
-        results, failed = detected(
-            paths, out, "count", models, lambda order: replace(order, pictures=pictures, looks=looks)
-        )
+        results = detected(paths, out, "count", models, lambda order: replace(order, pictures=pictures, looks=looks))
+    share = int(level) / 100
+    answer.begin(
+        {"counted": [str(path) for path in paths], "model": results.model, "score": results.score}
+        | {"gsd": gsd or results.gsd or None, "height": height, "angle": angle, "frame": frame, "level": share}
+        | {"corners": _name(corners), "plots": _name(plots), "overlapping": overlapping}
+    )
     if wanted is not None:
-        rows, problems = count_raster(results, wanted, out, int(level) / 100, gsd or results.gsd)
-        _tell(rows, plots is not None, results, problems, failed, out)
+        rows, problems = count_raster(results, wanted, out, share, gsd or results.gsd)
+        _tell(rows, plots is not None, results, problems, out)
         return
     names = [photo.name for photo in results.photos]
-    plot_of, problems = read_plots(plots, names) if plots is not None else ({}, ())
+    plot_of, problems = read_plots(plots, names, results.failed) if plots is not None else ({}, ())
     grounds, unread = _grounds(measures, results)
     framed = measures.frame is not None
     parts = [
         part_of(photo, plot_of.get(photo.name, ""), grounds.get(photo.name), framed=framed) for photo in results.photos
     ]
-    share = int(level) / 100
     rows = [counted([part], results.counts, level=share) for part in parts]
-    make_folder(out)
     if overlapping:
         parts, unknown = counted_once(results, parts, grounds, out)
         problems = (*problems, *unknown)
-        write_counts(out / "counts.csv", with_shares(rows, parts), ONCE_COLUMNS)
+        write_counts(out / COUNTS, with_shares(rows, parts), ONCE_COLUMNS)
     else:
-        write_counts(out / "counts.csv", rows, COUNT_COLUMNS)
+        write_counts(out / COUNTS, rows, COUNT_COLUMNS)
     if overlapping and plots is None:
-        write_counts(out / "plots.csv", total(parts, results.counts, share), PLOT_COLUMNS)
+        write_counts(out / PLOTS, total(parts, results.counts, share), PLOT_COLUMNS)
     if plots is not None:
         rows = [counted(own, results.counts, level=share) for own in by_plot(parts)]
-        write_counts(out / "plots.csv", rows, PLOT_COLUMNS)
-    _tell(rows, plots is not None, results, (*problems, *unread), failed, out)
+        write_counts(out / PLOTS, rows, PLOT_COLUMNS)
+    _say_doubts(results, grounds, len(names) - len(plot_of) if plots is not None else 0)
+    _tell(rows, plots is not None, results, (*problems, *unread), out)
+
+
+def _files(wanted: Wanted | None, measures: Measures, plots: Path | None, *, overlapping: bool) -> tuple[str, ...]:
+    """Return the names of the files that will be written."""
+    files = [COUNTS]
+    if plots is not None or overlapping:
+        files.append(PLOTS)
+    if plots is not None and wanted is not None:
+        from spica.rasters.counting import PLOTS_GPKG
+
+        files.append(PLOTS_GPKG)
+    if measures.frame is not None:
+        files += [FRAMES, FRAME_PICTURES]
+    return (*files, OVERLAPS) if overlapping else tuple(files)
+
+
+def _inputs(*paths: Path | None) -> tuple[Path, ...]:
+    return tuple(path for path in paths if path is not None)
+
+
+def _name(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _say_doubts(results: "Results", grounds: Mapping[str, "Ground"], without_plot: int) -> None:
+    """Say what makes measures and plots doubtful, though every file could be read."""
+    from spica.prediction.parts import doubt_of
+
+    if doubt := doubt_of(results.photos, grounds):
+        say(f"is the measure right? by it {doubt}; --gsd is in millimetres, --frame and --height are in metres")
+    if without_plot:
+        say(f"{without_plot:,} of {len(results.photos):,} photos are in no plot")
 
 
 def _given(paths: list[Path], out: Path) -> tuple["Results | None", Path | None]:
@@ -146,9 +184,7 @@ def _given(paths: list[Path], out: Path) -> tuple["Results | None", Path | None]
     return results, raster
 
 
-def _tell(
-    rows: Sequence["Count"], plots: bool, results: "Results", problems: Sequence["Problem"], failed: int, out: Path
-) -> None:
+def _tell(rows: Sequence["Count"], plots: bool, results: "Results", problems: Sequence["Problem"], out: Path) -> None:
     """Show the counts, and say what is to be known of them; fail if a photo or a row was left out."""
     _show(rows, plots)
     if results.counts is None:
@@ -159,8 +195,8 @@ def _tell(
     for problem in problems:
         say(problem.line())
     left_out = sum(problem.severity == "error" for problem in problems)
-    if failed or left_out:
-        fail(f"counts lack {failed} photos and {left_out} rows, see above: {out}")
+    if results.failed or left_out:
+        fail(f"counts lack {len(results.failed)} photos and {left_out} rows, see above: {out}")
     typer.echo(f"written to {out}")
 
 

@@ -80,26 +80,44 @@ def detected(
     command: str,
     models: tuple[Sequence[Path], ViewCount, str],
     wanted: "Callable[[Order], Order]",
-) -> "tuple[Results, int]":
-    """Return the results on photos or a raster, written to `out`/boxes, and how many photos failed.
+) -> "Results":
+    """Return the results on photos or a raster, written to `out`/boxes.
 
-    `models` are weights, views and device; `wanted` changes the order that these give. Results that are there already
-    are not overwritten: `command` is what takes them.
+    `models` are weights, views and device; `wanted` changes the order that these give. Results of the same order that
+    are there already, from a command that was interrupted later, are taken; others are not overwritten: `command` is
+    what takes them.
     """
     from spica.loading import load_ensemble
     from spica.prediction.folder import order_for
     from spica.prediction.reading import is_result_folder, read_results
 
     boxes = out / BOXES
-    if is_result_folder(boxes):
-        fail(
-            f"error: {boxes} holds results already; {command} those by `spica {command} {boxes}`, or name another "
-            "folder"
-        )
     weights, views, device = models
     detector = load_ensemble(weights, device, views=int(views))
-    summary = predicted(detector, wanted(order_for(detector, paths, boxes)))
-    return read_results(boxes), summary.failed
+    order = wanted(order_for(detector, paths, boxes))
+    if not is_result_folder(boxes):
+        predicted(detector, order)
+    elif _is_of(order, boxes):
+        say(f"found before, and taken from there: {boxes}")
+    else:
+        fail(
+            f"error: {boxes} holds results already, of other photos or options; {command} those by `spica {command} "
+            f"{boxes}`, or name another folder"
+        )
+    return read_results(boxes)
+
+
+def _is_of(order: "Order", folder: Path) -> bool:
+    """Return whether complete results are of an order."""
+    from spica.prediction.reading import is_same_order
+    from spica.rasters.folder import described, side_of
+    from spica.rasters.raster import only_raster, opened
+
+    path = only_raster(order.paths)
+    if path is not None:
+        with opened(path) as raster:
+            order = described(raster, order, side_of(raster, order))
+    return is_same_order(folder, order)
 
 
 def _predicted_photos(detector: "Detector", order: "Order") -> "Summary":
@@ -149,6 +167,9 @@ def _say_what_to_know(summary: "Summary", order: "Order") -> None:
     if summary.skipped:
         folders = ", ".join(map(str, summary.skipped))
         say(f"not searched for photos, since Spica drew the pictures there: {folders}")
+    if summary.unread:
+        kinds = ", ".join(sorted({file.suffix.lower() for file in summary.unread}))
+        say(f"{len(summary.unread):,} file(s) left out, since Spica does not read {kinds}; convert them to JPEG")
     for flag, photos in summary.flagged.items():
         say(f"{photos:,} photo(s) with the flag {flag} in {order.out / 'counts.csv'}: {MEANINGS[flag]}")
 

@@ -1,6 +1,7 @@
 """The command that scores a detector, or a file of predictions, against labels."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -66,17 +67,15 @@ def evaluate(
     labels = _chosen(_labels(data), _asked(images, fold, weights[0] if weights else None, part), source or ())
     if submission is None:
         detect = load_ensemble(weights or (), device, views=int(views))
-        if not weights:
-            say(f"the shipped model was trained on {detect.card.trained_on}; on those photos its score flatters")
-        for one in weights or ():
-            _say_exposure(one, labels)
+        remarks = _say_exposure(weights or (), detect.card.trained_on, labels)
         found, recommended, subject = _detected(detect, labels, looks), detect.card.threshold, detect.name
     else:
         found, recommended = _submitted(submission, labels, strictly=images is None and not source), 0.0
-        subject = submission.name
+        subject, remarks = submission.name, ()
     threshold = recommended if score is None else score
     with_ap = _has_average_precision() if average_precision is None else average_precision
     evaluation = evaluated(found, labels, threshold, by_rule, average_precision=with_ap)
+    evaluation = replace(evaluation, remarks=remarks)
     show(evaluation)
     if out is not None:
         _write(out, found, labels, evaluation)
@@ -129,13 +128,26 @@ def _parts_file(weights: Path) -> Path:
     return (weights if weights.is_dir() else weights.parent) / PARTS_TABLE
 
 
-def _say_exposure(weights: Path, labels: "Labels") -> None:
-    """Say how many of the photos the weights were trained on, if that is known."""
+def _say_exposure(weights: Sequence[Path], trained_on: str, labels: "Labels") -> tuple[str, ...]:
+    """Say what the weights were trained on, as far as that is known, and return it in sentences.
+
+    Of a run it is said how many of the photos that were; of the shipped model, which is taken without weights, what its
+    card says.
+
+    Raises:
+        AnnotationError: if a table of parts cannot be read.
+    """
     from spica.labels.parts import exposure, read_parts
 
-    file = _parts_file(weights)
-    if file.is_file():
-        say(f"{exposure((image.id for image in labels), read_parts(file))} ({file}); --part chooses")
+    if not weights:
+        remark = f"the shipped model was trained on {trained_on}; on photos that it was trained on its score flatters"
+        say(remark)
+        return (remark,)
+    files = [file for file in map(_parts_file, weights) if file.is_file()]
+    remarks = tuple(f"{exposure((image.id for image in labels), read_parts(file))} ({file})" for file in files)
+    for remark in remarks:
+        say(f"{remark}; --part chooses")
+    return remarks
 
 
 def _chosen(labels: "Labels", asked: "Mapping[Path, set[str]]", sources: Sequence[str]) -> "Labels":
@@ -216,7 +228,8 @@ def _write(folder: Path, found: Mapping[str, "Detections"], labels: "Labels", ev
     from spica.scoring.rules import rule_named
 
     make_folder(folder)
-    write_atomically(folder / "evaluation.json", evaluation.to_json().encode())
+    # A path that is not text has odd bytes, which JSON knows as \uNNNN.
+    write_atomically(folder / "evaluation.json", evaluation.to_json().encode("utf-8", "backslashreplace"))
     try:
         write_plots(folder, found, labels, evaluation, rule_named(evaluation.rule))
     except MissingExtraError as error:

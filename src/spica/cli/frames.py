@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spica.cli.terminal import misuse, progress, say
+from spica.cli.terminal import progress, say
 from spica.errors import ImageError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Frame:
 
 
 def check_frame(frame: Frame) -> None:
-    """Stop before hours of detecting if frames cannot be found, or their table would be overwritten.
+    """Stop before hours of detecting if frames cannot be found.
 
     Raises:
         MissingExtraError: if what finds frames is not installed, and no corners are given.
@@ -44,8 +44,6 @@ def check_frame(frame: Frame) -> None:
 
     if frame.corners is None:
         require_frame_finder("--frame without --corners")
-    elif frame.corners.resolve() == (frame.out / FRAMES).resolve():
-        misuse(f"--corners is {frame.corners}, which would be overwritten; name another folder with --out")
 
 
 def frames_on(results: "Results", frame: Frame) -> tuple[dict[str, "Quadrat"], tuple["Problem", ...]]:
@@ -54,13 +52,11 @@ def frames_on(results: "Results", frame: Frame) -> tuple[dict[str, "Quadrat"], t
     Corners that were found are drawn on pictures in `frames`; all that are known are written to `frames.csv`.
     """
     from spica.counting.tables import read_frames, write_frames
-    from spica.images import make_folder
 
     names = [photo.name for photo in results.photos]
     given, problems = read_frames(frame.corners, names, frame.sides) if frame.corners else ({}, ())
     lacking = [photo for photo in results.photos if photo.name not in given]
     found, unseen = _found(lacking, results, frame) if lacking else ({}, ())
-    make_folder(frame.out)
     frames = {name: one for name in names if (one := given.get(name, found.get(name))) is not None}
     write_frames(frame.out / FRAMES, frames, found)
     return frames, (*problems, *unseen)

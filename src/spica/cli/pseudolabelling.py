@@ -47,14 +47,14 @@ def pseudo_label(
 
     if ignore > keep:
         misuse(f"--ignore is {ignore:g} and --keep {keep:g}, expected --ignore to be the lower one")
-    failed = 0
-    if len(paths) == 1 and is_result_folder(paths[0]):
+    looked = len(paths) > 1 or not is_result_folder(paths[0])
+    if not looked:
         results = read_results(paths[0])
     else:
         if only_raster(paths):
             misuse("pseudo-labels are made of photos; cut a raster into photos first")
         models = (weights or (), views, device)
-        results, failed = detected(
+        results = detected(
             paths, out, "pseudo-label", models, lambda order: replace(order, score=ignore, pictures=False)
         )
     if results.score > ignore:
@@ -71,8 +71,8 @@ def pseudo_label(
     write_labels(labels, out / LABELS, _LAYOUT)
     heads, doubtful = sum(image.heads for image in labels), sum(len(image.ignored) for image in labels)
     typer.echo(f"{len(labels):,} images, {heads:,} heads, {doubtful:,} boxes to be ignored: {out / LABELS}")
-    if failed:
-        fail(f"{failed} photos failed: {out / BOXES / 'errors.csv'}")
+    if results.failed:
+        fail(f"{len(results.failed)} photos failed: {(out / BOXES if looked else paths[0]) / 'errors.csv'}")
 
 
 def _without_flags(results: "Results") -> "Results":

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from spica.labels.problems import Problem
     from spica.prediction.reading import Results
 
+COUNTS, PLOTS = "counts.csv", "plots.csv"  # what is written, on photos as well
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -31,7 +33,6 @@ def count_raster(
     from spica.counting.counts import count
     from spica.counting.tables import COUNT_COLUMNS, PLOT_COLUMNS, write_counts
     from spica.errors import ImageError
-    from spica.images import make_folder
     from spica.rasters.counting import plot_parts, whole_part, write_plots
     from spica.rasters.density import density_of, write_map
     from spica.rasters.plots import outlines, read_plots
@@ -46,11 +47,10 @@ def count_raster(
             )
         plots, problems = read_plots(wanted.plots, raster, wanted.column) if wanted.plots is not None else ((), ())
         rows = [count([whole_part(raster, photo, gsd)], results.counts, level=level)]
-        make_folder(out)
-        write_counts(out / "counts.csv", rows, COUNT_COLUMNS)
+        write_counts(out / COUNTS, rows, COUNT_COLUMNS)
         if wanted.plots is not None:
             rows = [count([part], results.counts, level=level) for part in plot_parts(plots, raster, photo)]
-            write_counts(out / "plots.csv", rows, PLOT_COLUMNS)
+            write_counts(out / PLOTS, rows, PLOT_COLUMNS)
             if raster.coordinates is not None:
                 write_plots(out, plots, rows, raster.coordinates.crs)
         if wanted.map is not None:

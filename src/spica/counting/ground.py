@@ -31,6 +31,10 @@ class Ground(Protocol):
         """Return which boxes, in pixels of the photo, have their centre in it."""
         ...
 
+    def pixel(self, width: int, height: int) -> float:
+        """Return the millimetres of ground that a pixel shows, on a photo of that many pixels; the mean of all."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
@@ -58,6 +62,11 @@ class Sampled:
         """Return True for every box."""
         return np.ones(len(boxes), dtype=bool)
 
+    def pixel(self, width: int, height: int) -> float:
+        """Return `gsd`, whatever the photo's size."""
+        del width, height
+        return self.gsd
+
 
 @dataclass(frozen=True, slots=True)
 class FromAbove:
@@ -82,12 +91,16 @@ class FromAbove:
         >>> round(FromAbove(height=1.0, angle=90).area(4000, 2000), 3)  # 2 x 1 m
         2.0
         """
-        longest = 2 * self.height * math.tan(math.radians(self.angle) / 2)
-        return Sampled(longest * _MILLIMETRES / max(width, height)).area(width, height, margin)
+        return Sampled(self.pixel(width, height)).area(width, height, margin)
 
     def holds(self, boxes: Boxes) -> Bool[np.ndarray, " n"]:
         """Return True for every box."""
         return np.ones(len(boxes), dtype=bool)
+
+    def pixel(self, width: int, height: int) -> float:
+        """Return the millimetres of ground that a pixel shows."""
+        longest = 2 * self.height * math.tan(math.radians(self.angle) / 2)
+        return longest * _MILLIMETRES / max(width, height)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,6 +137,12 @@ class Quadrat:
         sides = edges[None, :, 0] * offsets[:, :, 1] - edges[None, :, 1] * offsets[:, :, 0]
         inside: Bool[np.ndarray, " n"] = (sides * np.sign(_turns(self.corners).sum()) >= 0).all(axis=1)
         return inside
+
+    def pixel(self, width: int, height: int) -> float:
+        """Return the millimetres of ground that a pixel inside the frame shows, the mean of all."""
+        x, y = self.corners.astype(np.float64).T
+        seen = abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
+        return math.sqrt(self.area(width, height) / seen) * _MILLIMETRES
 
 
 def border_margin(boxes: Boxes) -> float:

@@ -1,5 +1,6 @@
 """Tables around counts: which plot a photo shows and where a frame lies on it come in, counts go out."""
 
+import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePath
@@ -21,15 +22,18 @@ ONCE_COLUMNS = (*COUNT_COLUMNS, "found_once", "area_once_m2")
 OVERLAP_COLUMNS = ("image", "other", "part_of_image", "part_of_other", "fitting", "by_way_of")
 
 
-def read_plots(file: Path, photos: Collection[str]) -> tuple[dict[str, str], tuple[Problem, ...]]:
+def read_plots(
+    file: Path, photos: Collection[str], failed: Collection[str] = ()
+) -> tuple[dict[str, str], tuple[Problem, ...]]:
     """Return the plot of each photo in a CSV file with the columns image and plot; further columns do not matter.
 
-    A photo may be named as in `photos`, by its file name, or by that without its ending, if only one has it.
+    A photo may be named as in `photos`, by its file name, or by that without its ending, if only one has it. Photos
+    that `failed` have a plot that lacks them, which is a problem of its own.
 
     Raises:
         AnnotationError: if the file cannot be read or lacks a column; a bad row is a problem and left out.
     """
-    return _read(file, ("image", "plot"), photos, _plot)
+    return _read(file, ("image", "plot"), photos, _plot, failed)
 
 
 def read_frames(
@@ -93,17 +97,21 @@ def _read(
     columns: Sequence[str],
     photos: Collection[str],
     parsed: Callable[[Place, Mapping[str, str]], _Value | Problem],
+    failed: Collection[str] = (),
 ) -> tuple[dict[str, _Value], tuple[Problem, ...]]:
     """Return what each row says of its photo, and the problems of those that say nothing."""
-    table, known = read_table(file, columns), _short_names(photos)
+    table, known, lost = read_table(file, columns), _by_name(photos), _by_name(failed)
     values: dict[str, _Value] = {}
     problems = list(table.problems)
     for place, row in table.rows:
         named = row["image"].strip()
-        photo = named if named in photos else known.get(named, "")
+        photo = named if named in photos else known.get(_composed(named), "")
         value = parsed(place, row)
         if isinstance(value, Problem):
             problems.append(value)
+        elif not photo and _composed(named) in lost:
+            text = "the photo could not be counted, so its plot lacks it"
+            problems.append(error("failed photo", place, named, text, "see errors.csv, mend the photo, predict again"))
         elif not photo:
             text = "there is no such photo, or several have that name"
             problems.append(error("unknown photo", place, named, text, "name it as in counts.csv; the row is left out"))
@@ -129,10 +137,17 @@ def _frame(sides: tuple[float, float], place: Place, row: Mapping[str, str]) -> 
         return error("corners", place, row["image"], f"{got}: {broken}", "mend the row; it is left out")
 
 
-def _short_names(photos: Collection[str]) -> dict[str, str]:
-    """Return the photo of each file name, with and without its ending, that only one photo has."""
+def _by_name(photos: Collection[str]) -> dict[str, str]:
+    """Return the photo of each name, whole or the file's own, with and without its ending, that only one photo has."""
     short: dict[str, set[str]] = {}
     for photo in photos:
-        for name in {PurePath(photo).name, PurePath(photo).stem, str(PurePath(photo).with_suffix(""))}:
-            short.setdefault(name, set()).add(photo)
-    return {name: next(iter(found)) for name, found in short.items() if len(found) == 1}
+        path = PurePath(photo)
+        for name in {path.name, path.stem, str(path.with_suffix(""))}:
+            short.setdefault(_composed(name), set()).add(photo)
+    alone = {name: next(iter(found)) for name, found in short.items() if len(found) == 1}
+    return {**alone, **{_composed(photo): photo for photo in photos}}
+
+
+def _composed(name: str) -> str:
+    """Return a name with each letter and its accent as one: macOS writes them as two, tables as one."""
+    return unicodedata.normalize("NFC", name)

@@ -9,6 +9,10 @@ from spica.errors import ImageError
 from spica.images.writing import write_atomically
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".mpo"})
+# Photos by their names that Spica does not read: those of phones, raw ones of cameras, and others.
+UNREAD_SUFFIXES = frozenset(
+    {".heic", ".heif", ".hif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".jp2", ".gif"}
+)
 DRAWN_SIGN = ".drawn-by-spica"  # a file of this name says that the pictures in its folder are no photos
 
 _SIGN_TEXT = b"Spica drew the pictures in this folder. They are results, so it does not look for photos here.\n"
@@ -16,31 +20,42 @@ _SIGN_TEXT = b"Spica drew the pictures in this folder. They are results, so it d
 Skipped: TypeAlias = Callable[[Path], object]
 
 
-def find_images(paths: Sequence[Path], *, skipped: Skipped = lambda _folder: None) -> list[Path]:
+def find_images(
+    paths: Sequence[Path], *, skipped: Skipped = lambda _folder: None, unread: Skipped = lambda _file: None
+) -> list[Path]:
     """Return the photos at `paths`: files as they are, folders searched to the bottom as by `photos_in`.
 
-    Each photo comes once, in the order of `paths` and sorted within a folder. `skipped` gets the folders left out.
+    Each photo comes once, in the order of `paths` and sorted within a folder. `skipped` gets the folders left out,
+    `unread` the photos left out because Spica does not read their format, likewise once and in order.
 
     Raises:
         ImageError: if a path does not exist or a folder cannot be read.
     """
-    found: dict[str, Path] = {}
+    photos: list[Path] = []
+    left: list[Path] = []
     for path in paths:
-        for photo in photos_in(path, skipped=skipped) if path.is_dir() else [_existing(path)]:
-            found.setdefault(os.path.realpath(photo), photo)
+        photos += photos_in(path, skipped=skipped, unread=left.append) if path.is_dir() else [_existing(path)]
+    found = _once(photos)
+    for file, path in _once(left).items():
+        if file not in found:  # a file that is named itself is tried
+            unread(path)
     return list(found.values())
 
 
-def photos_in(folder: Path, *, skipped: Skipped = lambda _folder: None) -> list[Path]:
+def photos_in(
+    folder: Path, *, skipped: Skipped = lambda _folder: None, unread: Skipped = lambda _file: None
+) -> list[Path]:
     """Return the files with `PHOTO_SUFFIXES` in a folder and below, sorted by their path.
 
     Hidden files and folders (".name") are left out, links to folders are followed. Folders below that hold pictures
-    drawn by Spica are left out, too, and given to `skipped`: results are not to be counted as photos.
+    drawn by Spica are left out, too, and given to `skipped`: results are not to be counted as photos. `unread` gets the
+    files with `UNREAD_SUFFIXES`, sorted likewise.
 
     Raises:
         ImageError: if a folder cannot be read.
     """
     found: list[Path] = []
+    left: list[Path] = []
     visited: set[str] = set()
     for place, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
         here = Path(place)
@@ -51,7 +66,11 @@ def photos_in(folder: Path, *, skipped: Skipped = lambda _folder: None) -> list[
         visited.add(os.path.realpath(here))
         # Links may lead back up: each folder is searched once.
         folders[:] = [name for name in folders if name[0] != "." and os.path.realpath(here / name) not in visited]
-        found += [here / name for name in files if name[0] != "." and _is_photo(name)]
+        shown = [here / name for name in files if name[0] != "."]
+        found += [file for file in shown if file.suffix.lower() in PHOTO_SUFFIXES]
+        left += [file for file in shown if file.suffix.lower() in UNREAD_SUFFIXES]
+    for file in sorted(left, key=lambda path: path.parts):
+        unread(file)
     return sorted(found, key=lambda path: path.parts)
 
 
@@ -64,18 +83,27 @@ def mark_drawn(folder: Path) -> None:
     write_atomically(folder / DRAWN_SIGN, _SIGN_TEXT)
 
 
-def name_photos(paths: Sequence[Path], *, skipped: Skipped = lambda _folder: None) -> dict[str, Path]:
+def name_photos(
+    paths: Sequence[Path], *, skipped: Skipped = lambda _folder: None, unread: Skipped = lambda _file: None
+) -> dict[str, Path]:
     """Return the photos at `paths` by name: their path from the deepest folder that holds all of `paths`.
 
     So photos of one folder are named from that folder on, two photos never share a name, and slashes are forward.
+    `skipped` and `unread` get what `find_images` leaves out.
 
     Raises:
         ImageError: if a path does not exist, a folder cannot be read, or there is no photo.
     """
-    photos = find_images(paths, skipped=skipped)
+    left: list[Path] = []
+    photos = find_images(paths, skipped=skipped, unread=left.append)
+    for file in left:
+        unread(file)
     if not photos:
         places, suffixes = ", ".join(map(str, paths)) or "no path", ", ".join(sorted(PHOTO_SUFFIXES))
-        raise ImageError(f"{places}: no photo there, expected files named {suffixes} that Spica did not draw itself")
+        convert = f"; convert {left[0].name} and what is like it" if left else ""
+        raise ImageError(
+            f"{places}: no photo there, expected files named {suffixes} that Spica did not draw itself{convert}"
+        )
     folders = [os.path.abspath(path if path.is_dir() else path.parent) for path in paths]  # noqa: PTH100 - keeps links
     top = Path(os.path.commonpath(folders))
     return {Path(os.path.abspath(photo)).relative_to(top).as_posix(): photo for photo in photos}  # noqa: PTH100
@@ -92,8 +120,12 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _is_photo(name: str) -> bool:
-    return Path(name).suffix.lower() in PHOTO_SUFFIXES
+def _once(paths: Sequence[Path]) -> dict[str, Path]:
+    """Return each file once, by where it really lies, as it was named first."""
+    once: dict[str, Path] = {}
+    for path in paths:
+        once.setdefault(os.path.realpath(path), path)
+    return once
 
 
 def _refuse(error: OSError) -> None:

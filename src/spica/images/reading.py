@@ -31,6 +31,7 @@ _WARNS_FROM = MOST_PIXELS // 2  # pixels; from here on Pillow warns when it deco
 _ORIENTATION_TAG = 0x0112  # EXIF: 1 to 8, how the camera was held
 _TURNED = (5, 6, 7, 8)  # orientations that swap width and height
 _BITS_TAG, _PHOTOMETRIC_TAG, _WHITE_IS_ZERO = 258, 262, 0  # TIFF 6.0, baseline tags
+_COMPRESSION_TAG, _UNCOMPRESSED, _PLANES_TAG, _PLANE_BY_PLANE = 259, 1, 284, 2  # likewise
 _PNG_METADATA = frozenset({b"eXIf", b"tEXt", b"zTXt", b"iTXt"})
 _EXPECTED = "expected a JPEG, PNG, TIFF, WebP, BMP or MPO photo"
 _filters = threading.Lock()
@@ -58,18 +59,19 @@ class Photo:
     height: int
 
 
-def read_image(path: Path) -> Image:
+def read_image(path: Path | str) -> Image:
     """Return a photo as RGB, uint8, shape (height, width, 3), writable.
 
     The format is told by the content: JPEG, PNG, TIFF, WebP, BMP or MPO; of several frames the first is read. The EXIF
     orientation is applied. 16-bit values are divided by 257, so that 0 stays 0 and 65535 becomes 255 (Pillow keeps the
     high byte of each where a 16-bit file has colours); 12-bit values likewise. Transparent parts become black, colour
-    profiles are ignored. Floating point, 32-bit and signed values are refused: their range is not declared.
+    profiles are ignored. Floating point, 32-bit and signed values are refused: their range is not declared. So are
+    uncompressed TIFFs with 16-bit values plane by plane: Pillow would take half values for whole ones.
 
     Raises:
         ImageError: if the file is missing, not a photo, damaged, larger than `MOST_PIXELS` or of a refused kind.
     """
-    return read_photo(path).pixels
+    return read_photo(Path(path)).pixels
 
 
 def read_photo(path: Path, least_side: int | None = None) -> Photo:
@@ -84,6 +86,8 @@ def read_photo(path: Path, least_side: int | None = None) -> Photo:
         width, height = _upright_size(image)
         if isinstance(image, JpegImageFile) and image.mode in {"RGB", "L"}:
             return Photo(_decoded_jpeg(image, least_side), width, height)
+        if isinstance(image, TiffImageFile):
+            _check_planes(image, path)
         with _quiet_about_size(image):
             image.load()
         ImageOps.exif_transpose(image, in_place=True)
@@ -217,6 +221,23 @@ def _check_size(size: tuple[int, int], path: Path) -> None:
     """
     if size[0] * size[1] > MOST_PIXELS:
         raise ImageError(_too_large(path, f"{size[0]} x {size[1]} pixels"))
+
+
+def _check_planes(image: TiffImageFile, path: Path) -> None:
+    """Refuse TIFFs that Pillow decodes to garbage: it takes the bytes of each plane for values of 8 bits.
+
+    Compressed ones are decoded by libtiff, which knows better.
+
+    Raises:
+        ImageError: if values of more than 8 bits are stored plane by plane and not compressed.
+    """
+    tags = image.tag_v2
+    bits = max(tags.get(_BITS_TAG, (1,)))
+    by_plane = tags.get(_PLANES_TAG) == _PLANE_BY_PLANE
+    if bits > 8 and by_plane and tags.get(_COMPRESSION_TAG, _UNCOMPRESSED) == _UNCOMPRESSED:
+        raise ImageError(
+            f"{path}: stores {bits}-bit values plane by plane, expected them pixel by pixel; export it interleaved"
+        )
 
 
 def _too_large(path: Path, found: str = "too many pixels") -> str:

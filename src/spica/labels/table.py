@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 from spica.errors import AnnotationError
 from spica.images import write_atomically
 from spica.labels.problems import Place, Problem, error
+
+_DECIMAL_COMMA = re.compile(r"^(-?\d+),(\d+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +27,22 @@ class Table:
 def read_table(file: Path, required: Sequence[str]) -> Table:
     """Return the rows of a CSV file with the columns `required`; further columns are kept.
 
-    Every line is a row of its own, so an unclosed quote does not swallow the rest of the file. Empty lines are skipped.
+    Every line is a row of its own, so an unclosed quote does not swallow the rest of the file. Empty lines, and rows of
+    nothing but separators, are skipped. Where the header has semicolons and no comma, as spreadsheets write it in many
+    languages, semicolons part the fields, and a number may have a decimal comma, which becomes a point.
 
     Raises:
         AnnotationError: if the file cannot be read, is empty, or lacks a column.
     """
     lines = read_text(file).split("\n")
-    columns = _header(file, lines[0], required)
+    columns, separator = _header(file, lines[0], required), _separator(lines[0])
     rows: list[tuple[Place, Mapping[str, str]]] = []
     problems: list[Problem] = []
     for number, line in enumerate(lines[1:], start=2):
-        if not line.strip():
+        if not line.strip(separator + " \t"):
             continue
         place = Place(file, number)
-        fields = _fields(place, line, columns, required[0])
+        fields = _fields(place, line, separator, columns, required[0])
         if isinstance(fields, Problem):
             problems.append(fields)
         else:
@@ -106,7 +111,7 @@ def _names(file: Path, line: str) -> tuple[str, ...]:
         AnnotationError: if it is no line of CSV.
     """
     try:
-        return tuple(name.strip() for name in next(csv.reader([line]), []))
+        return tuple(name.strip() for name in next(csv.reader([line], delimiter=_separator(line)), []))
     except csv.Error as broken:
         raise AnnotationError(f"{file}, row 1: is not CSV ({broken}); expected the names of the columns") from broken
 
@@ -115,7 +120,7 @@ def _header(file: Path, line: str, required: Sequence[str]) -> tuple[str, ...]:
     columns = _names(file, line)
     missing = [name for name in required if name not in columns]
     if missing:
-        hint = "separate the columns by commas" if ";" in line or "\t" in line else "add or rename the columns"
+        hint = "separate the columns by commas" if "\t" in line else "add or rename the columns"
         expected, got = ", ".join(required), ", ".join(columns) or "an empty line"
         raise AnnotationError(f"{file}, row 1: expected the columns {expected}, got {got}; {hint}")
     if len(set(columns)) < len(columns):
@@ -123,17 +128,22 @@ def _header(file: Path, line: str, required: Sequence[str]) -> tuple[str, ...]:
     return columns
 
 
-def _fields(place: Place, line: str, columns: Sequence[str], image: str) -> list[str] | Problem:
+def _separator(header: str) -> str:
+    return ";" if ";" in header and "," not in header else ","
+
+
+def _fields(place: Place, line: str, separator: str, columns: Sequence[str], image: str) -> list[str] | Problem:
     """Return the fields of a line, or what is wrong with it, with the best guess at what it has in column `image`."""
-    parts = [part.strip('" ') for part in line.split(",")]
+    parts = [part.strip('" ') for part in line.split(separator)]
     guess = parts[columns.index(image)] if len(parts) > columns.index(image) else ""
     if undecodable(line):
         return error("encoding", place, guess, "the row is not UTF-8", "save the file as UTF-8; the row is left out")
     try:
-        fields = next(csv.reader([line], strict=True))
+        fields = next(csv.reader([line], delimiter=separator, strict=True))
     except csv.Error:
         return error("quotes", place, guess, "a quote is not closed or stands loose", "mend the row; it is left out")
     if len(fields) != len(columns):
         text = f"{len(fields)} fields, expected {len(columns)}"
-        return error("fields", place, guess, text, "put a field with commas in quotes; the row is left out")
-    return fields
+        remedy = f"put a field with a {separator} in it in quotes; the row is left out"
+        return error("fields", place, guess, text, remedy)
+    return fields if separator == "," else [_DECIMAL_COMMA.sub(r"\1.\2", field) for field in fields]

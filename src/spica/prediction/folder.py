@@ -1,6 +1,7 @@
 """Many photos through one detector into a folder of results; one bad photo does not stop the others."""
 
 import json
+import os
 import platform
 import time
 from collections import Counter
@@ -31,7 +32,7 @@ from spica.prediction.results import (
     write_tables,
 )
 from spica.prediction.runtime import Detector, Facts
-from spica.prediction.submission import write_submission
+from spica.prediction.submission import require_place, write_submission
 
 MANIFEST = "manifest.json"
 RESULT_NAMES = (COUNTS, DETECTIONS, ERRORS, MANIFEST, PICTURES)
@@ -86,7 +87,7 @@ class Order:
         return {
             "model": self.model,
             "score": self.score,
-            "inputs": [str(path) for path in self.paths],
+            "inputs": [_seen_from(self.out, path) for path in self.paths],
             "pictures": self.pictures,
             "tile": self.looks.tile,
             "gsd": self.looks.gsd,
@@ -113,7 +114,8 @@ class Summary:
     """All photos: how many there were, how many were counted, and what is to be said of them.
 
     A photo failed if it is listed in errors.csv: it could not be counted, or its picture not be drawn. `flagged` says
-    how many photos have each flag. `skipped` are folders of drawn pictures, not searched for photos. `seconds` are
+    how many photos have each flag. `skipped` are folders of drawn pictures, not searched for photos, `unread` files in
+    formats that Spica does not read, but for those beside a photo of their name that it does. `seconds` are
     those of this run, in which `now` photos were done; the others had been done before.
     """
 
@@ -125,6 +127,7 @@ class Summary:
     flagged: dict[str, int]
     seconds: float
     skipped: tuple[Path, ...] = ()
+    unread: tuple[Path, ...] = ()
 
 
 def predict_photos(detect: Detect, photos: Mapping[str, Path], order: Order) -> Iterator[Outcome]:
@@ -148,34 +151,47 @@ def predict_folder(
     are named by their path from the folder given, in a submission as `photo_ids` says. Pictures of earlier results are
     no photos. A photo whose picture cannot be drawn is counted and listed in `errors.csv`.
 
-    What was interrupted goes on where it stopped, and ends with the same files. After an exception the tables hold all
-    that was done; after a kill they are whole, and lack the last seconds. Boxes are not kept in memory, but for a
-    submission.
+    What was interrupted goes on where it stopped, and ends with the same files: photos that failed, or were replaced
+    since, are looked at again, and those that are gone are forgotten. After an exception the tables hold all that was
+    done; after a kill they are whole, and lack the last seconds. Boxes are not kept in memory, but for a submission or
+    what was interrupted.
 
     Raises:
         OutputError: if the folder holds other results or cannot be written; errors of photos are listed instead.
         ImageError: if there are no photos.
-        SubmissionError: if two photos of a submission have the same id.
+        SubmissionError: if two photos of a submission have the same id, or it would overwrite another file.
         WeightsError: if `order.looks` do not fit the detector.
     """
     order.looks.side(order.known)  # before any work
     skipped: list[Path] = []
-    photos = name_photos(order.paths, skipped=skipped.append)
+    unread: list[Path] = []
+    photos = name_photos(order.paths, skipped=skipped.append, unread=unread.append)
     ids = photo_ids(photos) if order.submission is not None else {}
     _check_names(photos, ids, order)
     journal = open_journal(order)
     clock = time.perf_counter()
-    done = {outcome.name for outcome in journal}
+    before = list(journal)
+    done = {one.name for one in before if _still_holds(one, photos)}
     left = {name: path for name, path in photos.items() if name not in done}
     try:
+        if len(done) < len(before):
+            journal.keep(sorted(done))
         for number, outcome in enumerate(_published(predict_photos(detect, left, order), journal, order.out), start=1):
             told(outcome, len(done) + number, len(photos))
+        if before:
+            journal.keep(list(photos))  # in their order, as if nothing had been interrupted
     finally:
         write_tables(order.out, journal)
         journal.close()
     if order.submission is not None:
         write_submission(order.submission, {ids[one.name]: one.found for one in journal if one.found is not None})
-    summary = replace(_summary(journal), photos=len(photos), now=len(left), skipped=tuple(skipped))
+    summary = replace(
+        _summary(journal),
+        photos=len(photos),
+        now=len(left),
+        skipped=tuple(skipped),
+        unread=_alone(unread, photos.values()),
+    )
     write_manifest(order, summary)
     journal.remove()
     return replace(summary, seconds=round(time.perf_counter() - clock, 3))
@@ -185,10 +201,11 @@ def _read(order: Order, named: tuple[str, Path]) -> tuple[Path, Sight | None, Ou
     """Return a photo for a first look and an outcome with nothing but its size, or with the error."""
     name, path = named
     try:
+        stamp = _stamp(path)
         sight = first_sight(path, order.known, order.looks)
     except SpicaError as error:
         return path, None, Outcome(name, error=_one_line(error))
-    return path, sight, Outcome(name, sight.photo.width, sight.photo.height)
+    return path, sight, Outcome(name, sight.photo.width, sight.photo.height, stamp=stamp)
 
 
 def _detected(detect: Detect, order: Order, photo: tuple[Path, Sight | None, Outcome]) -> Outcome:
@@ -237,9 +254,12 @@ def open_journal(order: Order) -> Journal:
 
     Raises:
         OutputError: if it holds results, or a folder cannot be made or does not exist.
+        SubmissionError: if a file that is no submission has the name of the one to be written.
     """
     if order.submission is not None and not order.submission.parent.is_dir():
         raise OutputError(f"{order.submission}: {order.submission.parent} is not a folder; make it first")
+    if order.submission is not None:
+        require_place(order.submission)
     make_folder(order.out)
     there = [name for name in RESULT_NAMES if (order.out / name).exists()]
     if there and not is_unfinished(order.out):
@@ -268,6 +288,35 @@ def _check_names(photos: Mapping[str, Path], ids: Mapping[str, str], order: Orde
         raise OutputError(f"{order.out}: several pictures would be named {doubled}; rename the photos")
 
 
+def _alone(unread: Iterable[Path], photos: Iterable[Path]) -> tuple[Path, ...]:
+    """Return the files without a photo of the same name: cameras write raw files beside JPEGs."""
+    named = {photo.with_suffix("") for photo in photos}
+    return tuple(file for file in unread if file.with_suffix("") not in named)
+
+
+def _still_holds(outcome: Outcome, photos: Mapping[str, Path]) -> bool:
+    """Return whether a photo that was done before needs no other look: it did not fail, and its file is the same."""
+    path = photos.get(outcome.name)
+    return path is not None and not outcome.error and outcome.stamp == _stamp(path)
+
+
+def _stamp(path: Path) -> str:
+    """Return what tells a file from a later one of that name; "" if there is none."""
+    try:
+        state = path.stat()
+    except OSError:
+        return ""
+    return f"{state.st_size} {state.st_mtime_ns}"
+
+
+def _seen_from(out: Path, path: Path) -> str:
+    """Return a path from the result folder on, so that it leads there from any working folder, or after a move."""
+    try:
+        return Path(os.path.relpath(path, os.path.realpath(out))).as_posix()
+    except ValueError:  # on another drive
+        return str(path.absolute())
+
+
 def _doubled(names: Iterable[str]) -> str:
     """Return the first few names that are there several times, "" if there are none."""
     counts = Counter(names)
@@ -292,6 +341,7 @@ def write_manifest(order: Order, summary: Summary) -> None:
     content = {
         **order.description(),
         "skipped": [str(folder) for folder in summary.skipped],
+        "unread": [str(file) for file in summary.unread],
         "photos": summary.photos,
         "counted": summary.counted,
         "failed": summary.failed,

@@ -3,12 +3,13 @@
 import json
 import shutil
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from spica.boxes import Boxes, no_boxes
 from spica.detections import Detections
@@ -16,7 +17,7 @@ from spica.errors import OutputError
 from spica.images import make_folder, write_atomically
 
 FOLDER = ".unfinished"
-_ORDER, _LINES = "order.json", "photos.jsonl"
+_ORDER, _LINES, _LOCK = "order.json", "photos.jsonl", "lock"
 _LEFT_BEHIND = ".[0-9]*-[0-9]*-[0-9]*.part"  # what a killed process was writing
 
 
@@ -25,7 +26,7 @@ class Outcome:
     """One photo: what was found on it, or why nothing could be.
 
     `found` is None, and `error` says why, if the photo failed; with both, `error` is about its picture. `flags` are
-    those of `spica.prediction.flags`.
+    those of `spica.prediction.flags`. `stamp` tells the photo's file from a later one of that name.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Outcome:
     found: Detections | None = None
     flags: tuple[str, ...] = ()
     error: str = ""
+    stamp: str = ""
 
     @property
     def boxes(self) -> Boxes:
@@ -47,25 +49,52 @@ def is_unfinished(out: Path) -> bool:
 
 
 class Journal:
-    """The photos of one order that are done, on disk."""
+    """The photos of one order that are done, on disk; one process at a time writes it."""
 
     def __init__(self, out: Path, order: dict[str, Any]) -> None:
         """Begin a journal in a result folder, or go on with the one that is there.
 
         Raises:
-            OutputError: if there is one of another order, or it cannot be written.
+            OutputError: if there is one of another order, another process writes it, or it cannot be written.
         """
         self.folder = out / FOLDER
         self._lines = self.folder / _LINES
+        make_folder(self.folder)
+        self._lock = FileLock(self.folder / _LOCK)
+        try:
+            self._lock.acquire(timeout=0)
+            self._begin(out, order)
+        except Timeout as busy:
+            raise OutputError(f"{out}: another spica is writing there; wait for it, or name another folder") from busy
+        except (OSError, ValueError) as error:
+            self._lock.release()
+            raise OutputError(
+                f"{self.folder}: cannot be gone on with ({error}); change its rights, or delete it to begin again"
+            ) from error
+        except OutputError:
+            self._lock.release()
+            raise
+
+    def _begin(self, out: Path, order: dict[str, Any]) -> None:
         if is_unfinished(out):
             _require_same(order, json.loads((self.folder / _ORDER).read_text(encoding="utf-8")), out)
             self._mend()
             for torn in out.rglob(_LEFT_BEHIND):
                 torn.unlink(missing_ok=True)
         else:
-            make_folder(self.folder)
             write_atomically(self._lines, b"")
             write_atomically(self.folder / _ORDER, json.dumps(order).encode())
+        self._stream = self._lines.open("ab", buffering=0)
+
+    def keep(self, names: Sequence[str]) -> None:
+        """Forget all photos but those of `names`, and put these into the order of `names`.
+
+        Raises:
+            OutputError: if it cannot be written.
+        """
+        lines = {one.name: _line(one) for one in self}
+        self._stream.close()
+        write_atomically(self._lines, b"".join(lines[name] for name in names if name in lines))
         self._stream = self._lines.open("ab", buffering=0)
 
     def add(self, outcome: Outcome) -> None:
@@ -90,8 +119,9 @@ class Journal:
                     yield _outcome(line)
 
     def close(self) -> None:
-        """Write no more."""
+        """Write no more, and let others write."""
         self._stream.close()
+        self._lock.release()
 
     def remove(self) -> None:
         """Delete the journal: the results are complete without it."""
@@ -122,7 +152,7 @@ def _require_same(order: dict[str, Any], before: dict[str, Any], out: Path) -> N
 
 
 def _line(outcome: Outcome) -> bytes:
-    content: dict[str, Any] = {"image": outcome.name, "error": outcome.error}
+    content: dict[str, Any] = {"image": outcome.name, "error": outcome.error, "stamp": outcome.stamp}
     if outcome.found is not None:
         # Exact numbers, in little space.
         rows = np.column_stack([outcome.found.boxes, outcome.found.scores]).astype("<f4")
@@ -134,8 +164,8 @@ def _line(outcome: Outcome) -> bytes:
 def _outcome(line: bytes) -> Outcome:
     content = json.loads(line)
     if "found" not in content:
-        return Outcome(content["image"], error=content["error"])
+        return Outcome(content["image"], error=content["error"], stamp=content["stamp"])
     rows = np.frombuffer(b64decode(content["found"]), dtype="<f4").reshape(-1, 5).astype(np.float32)
     found = Detections(rows[:, :4], rows[:, 4], content["capped"])
     size = content["width"], content["height"]
-    return Outcome(content["image"], *size, found, tuple(content["flags"]), content["error"])
+    return Outcome(content["image"], *size, found, tuple(content["flags"]), content["error"], content["stamp"])

@@ -1,7 +1,8 @@
 """A result folder, read again: what was found on each photo, and what is known of its counts."""
 
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -16,9 +17,9 @@ from spica.errors import AnnotationError, SubmissionError
 from spica.images import name_photos
 from spica.labels.problems import Place
 from spica.labels.table import read_table
-from spica.prediction.folder import MANIFEST
+from spica.prediction.folder import MANIFEST, Order
 from spica.prediction.journal import Outcome
-from spica.prediction.results import COUNTS, DETECTIONS
+from spica.prediction.results import COUNTS, DETECTIONS, ERRORS
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ class Results:
 
     `counts` is what is known of the counts, None if nothing; `gsd` the millimetres of ground in a pixel, 0 if unknown.
     `inputs` are the photos and folders that were given, `model` names what looked at them; boxes of a lower score than
-    `score` are not there. `failed` photos could not be counted; `raster` says that it is one raster and no photos.
+    `score` are not there. `failed` are the photos that could not be counted; `raster` says that it is one raster and no
+    photos.
     """
 
     photos: tuple[Outcome, ...]
@@ -36,7 +38,7 @@ class Results:
     inputs: tuple[Path, ...] = ()
     model: str = "unnamed"
     score: float = 0.0
-    failed: int = 0
+    failed: tuple[str, ...] = ()
     raster: bool = False
 
 
@@ -60,14 +62,24 @@ def read_results(folder: Path) -> Results:
             photos,
             CountModel(**model) if model else None,
             float(manifest.get("gsd", 0)),
-            tuple(map(Path, manifest["inputs"])),
+            tuple(Path(os.path.normpath(folder.resolve() / path)) for path in manifest["inputs"]),
             str(manifest["model"]),
             float(manifest["score"]),
-            int(manifest["photos"]) - int(manifest["counted"]),
+            _failed(folder / ERRORS, {photo.name for photo in photos}),
             "raster" in manifest,
         )
     except (AnnotationError, KeyError, TypeError, ValueError) as broken:
         raise SubmissionError(f"{folder}: is not what spica predict wrote ({broken}); predict again") from broken
+
+
+def is_same_order(folder: Path, order: Order) -> bool:
+    """Return whether a complete result folder holds what an order would give, pictures aside.
+
+    Raises:
+        SubmissionError: if its manifest is damaged.
+    """
+    before, now = _manifest(folder / MANIFEST), json.loads(json.dumps(order.description()))
+    return all(before.get(key) == now[key] for key in now.keys() - {"pictures"})
 
 
 def paths_of(results: Results) -> Mapping[str, Path]:
@@ -101,6 +113,13 @@ def _boxes(file: Path) -> Iterator[tuple[str, Detections]]:
     for name, group in groupby(_rows(file, ("image", *COLUMNS)), key=lambda row: row[1]["image"]):
         numbers = np.array([[float(row[column]) for column in COLUMNS] for _, row in group], dtype=np.float32)
         yield name, Detections(numbers[:, :4], numbers[:, 4])
+
+
+def _failed(file: Path, counted: Collection[str]) -> tuple[str, ...]:
+    """Return the photos in a table of errors that were not counted; others have no picture."""
+    if not file.exists():
+        return ()
+    return tuple(row["image"] for _, row in _rows(file, ("image",)) if row["image"] not in counted)
 
 
 def _outcome(place: Place, row: Mapping[str, str], boxes: Mapping[str, Detections]) -> Outcome:

@@ -37,6 +37,8 @@ def write_tables(out: Path, outcomes: Iterable[Outcome]) -> None:
     if failed:
         with _table(out / ERRORS) as errors:
             errors.writerows([("image", "error"), *failed])
+    else:
+        (out / ERRORS).unlink(missing_ok=True)  # of a run that was interrupted, and has gone on
 
 
 def make_pictures(out: Path) -> None:

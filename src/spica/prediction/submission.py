@@ -20,6 +20,7 @@ from spica.errors import SubmissionError
 from spica.images import write_atomically
 from spica.labels.labelled import LabelledImage
 from spica.labels.photofiles import image_id
+from spica.labels.table import columns_of
 
 KAGGLE_COLUMNS = ("image_id", "PredictionString")
 GWHD_COLUMNS = ("image_name", "PredString", "domain")
@@ -57,6 +58,17 @@ def write_gwhd_submission(path: Path, predictions: Mapping[str, Detections], dom
         )
     rows = [(name, _gwhd_string(name, detections), domains[name]) for name, detections in predictions.items()]
     _write(path, GWHD_COLUMNS, rows)
+
+
+def require_place(path: Path) -> None:
+    """Do nothing if a submission can be written: there is no other file of that name.
+
+    Raises:
+        SubmissionError: if there is one, labels say.
+    """
+    known = {KAGGLE_COLUMNS, GWHD_COLUMNS}
+    if path.exists() and (not path.is_file() or (columns_of(path) not in known and path.stat().st_size)):
+        raise SubmissionError(f"{path}: is there, and no submission; name another file, it would be overwritten")
 
 
 def read_submission(path: Path) -> dict[str, Detections]:

@@ -12,7 +12,7 @@ import numpy as np
 from spica.boxes import no_boxes
 from spica.detections import Detect, Detections
 from spica.errors import ImageError
-from spica.images import ASPECT_SIDE
+from spica.images import ASPECT_SIDE, resized
 from spica.prediction.flags import CAP, flags
 from spica.prediction.folder import Order, Summary, open_journal, write_manifest
 from spica.prediction.journal import Journal, Outcome
@@ -123,8 +123,9 @@ def _detected(detect: Detect, order: Order, window: Window) -> Outcome:
     if window.empty:
         return Outcome(name, error=_NOTHING)
     found = _with_pixels(detect(window.pixels), window)
-    longer = max(tile.width, tile.height)
-    raised = flags(window.pixels, found.above(order.score), order.card, (order.side or ASPECT_SIDE) / longer)
+    longer, side = max(tile.width, tile.height), order.side or ASPECT_SIDE
+    part = resized(window.pixels, min(longer, side))  # as the network looks at it; boxes stay in pixels of the window
+    raised = flags(part, found.above(order.score), order.card, side / longer)
     return Outcome(name, tile.width, tile.height, found, raised)
 
 

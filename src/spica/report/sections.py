@@ -31,7 +31,10 @@ def section(name: str, title: str, *content: str) -> Markup:
 
 
 def headline(said: Findings, subject: str) -> Markup:
-    """Return the top of the page: what was evaluated, its score with its interval, and the numbers asked for first."""
+    """Return the top of the page: what was evaluated, its score with its interval, and the numbers asked for first.
+
+    Remarks stand right under the score: who is handed the page has not seen what the command said.
+    """
     evaluation, row = said.evaluation, said.evaluation.overall
     what = f"{subject}: {row.images:,} photo{'' if row.images == 1 else 's'} with {row.heads:,} heads"
     tiles = [
@@ -51,6 +54,7 @@ def headline(said: Findings, subject: str) -> Markup:
             element("p", f"95 % interval {interval} · boxes from score {evaluation.threshold:g} on"),
             class_="headline",
         ),
+        *(element("p", f"Note: {remark}.", class_="note") for remark in evaluation.remarks),
         element("dl", *(element("div", element("dt", name), element("dd", value)) for value, name in tiles)),
     )
 

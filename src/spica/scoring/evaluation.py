@@ -69,7 +69,8 @@ class Evaluation:
     """How well heads were found and counted.
 
     `interval` holds the limits of the 95 % bootstrap interval of the score; `sources` are in alphabetical order;
-    `worst` begins with the lowest score.
+    `worst` begins with the lowest score; `remarks` are sentences on what the detector was trained on, as far as that is
+    known: on photos of its training the numbers flatter.
     """
 
     rule: str
@@ -78,6 +79,7 @@ class Evaluation:
     sources: tuple[Row, ...]
     interval: tuple[float, float]
     worst: tuple[WorstImage, ...]
+    remarks: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return the evaluation as JSON, indented; a number that does not exist is null."""
