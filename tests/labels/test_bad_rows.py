@@ -174,6 +174,7 @@ def test_a_photo_whose_name_is_not_utf8_is_left_out_and_told(tmp_path: Path, put
         pytest.param('c,1024,1024,"[9, 9, 30, 30]",x', "missing photo", "c.jpg", id="missing"),
         pytest.param('small,1024,1024,"[9, 9, 30, 30]",x', "size differs", "the photo is 512 x 300", id="other size"),
         pytest.param('broken,1024,1024,"[9, 9, 30, 30]",x', "unreadable photo", "broken.jpg", id="unreadable"),
+        pytest.param(f'{"n" * 300},1024,1024,"[9, 9, 30, 30]",x', "missing photo", "there is no", id="too long a name"),
         pytest.param('empty,1024,1024,"[9, 9, 30, 30]",x', "unreadable photo", "empty.jpg", id="empty"),
         pytest.param('twin,1024,1024,"[9, 9, 30, 30]",x', "two photos", "twin.png has the same id", id="two photos"),
     ],

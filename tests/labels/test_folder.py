@@ -78,7 +78,7 @@ def test_a_table_of_windows_reads_like_any_other(kaggle: Path) -> None:
             b"image_id,width,height,source\n",
             r"row 1: expected the columns .*bbox.*, got image_id, width, height, source",
         ),
-        (b"image_id;width;height;bbox;source\n", "separate the columns by commas"),
+        (b"image_id\twidth\theight\tbbox\tsource\n", "separate the columns by commas"),
         (b"", "got an empty line"),
         (b"image_id,width,height,bbox,source,source\n", "a column is there twice"),
         ("image_id,width,height,bbox,source\n".encode("utf-16"), "is UTF-16, expected UTF-8"),
@@ -179,10 +179,24 @@ def test_yolo_reports_photos_without_a_file_and_several_classes(tmp_path: Path, 
     ]
 
 
+def test_yolo_follows_links_to_folders_of_labels_as_to_those_of_photos(tmp_path: Path, put_photo: PutPhoto) -> None:
+    data, disk = tmp_path / "data", tmp_path / "disk"
+    put_photo(disk / "photos" / "a.jpg")
+    (disk / "texts").mkdir()
+    (disk / "texts" / "a.TXT").write_text("0 .25 .25 .125 .125\n")
+    (disk / "texts" / "up").symlink_to(disk)  # back up again
+    for folder, own in (("images", "photos"), ("labels", "texts")):
+        (data / folder).mkdir(parents=True)
+        (data / folder / "day").symlink_to(disk / own)
+    labels, problems = read_labels(data)
+    assert [(image.id, image.heads) for image in labels] == [("day/a", 1)]
+    assert problems == []
+
+
 def test_a_table_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
     (tmp_path / "labels").mkdir()
     (tmp_path / "images").mkdir()
-    (tmp_path / "labels" / "a.txt").mkdir()
+    (tmp_path / "labels" / "a.txt").symlink_to(tmp_path / "gone.txt")
     with pytest.raises(AnnotationError, match=r"a\.txt: cannot be read"):
         read_labels(tmp_path)
 

@@ -3,7 +3,11 @@
 from pathlib import Path
 
 import pytest
+import timm
 import torch
+import torchvision.models
+from safetensors.torch import save_file
+from torch import Tensor
 
 from spica.errors import MissingExtraError, WeightsError
 from spica.model.backbones import build_body, list_backbones
@@ -67,6 +71,67 @@ def test_a_vision_transformer_gives_a_pyramid_and_detects_on_photos_of_any_size(
     assert [level.offset for level in detector.neck.levels][1] >= 0
     with torch.no_grad():
         assert len(detector(torch.rand(1, 3, 96, 160), [(96, 160)])) == 1
+
+
+def test_a_vision_transformer_runs_to_its_last_block() -> None:
+    body = build_body(untrained("timm/vit_tiny_patch16_224"), (16,))
+    assert body.stage_names[-1] == "blocks.11"
+    assert sum(weight.numel() for weight in body.parameters()) == 5_524_032  # without the last norm and classifier
+
+
+HALVES = (0.5, 0.5, 0.5)
+
+
+def kept(name: str, tensors: dict[str, Tensor], folder: Path) -> BackboneSettings:
+    """Settings of a timm model whose weights are these, in a local file."""
+    path = folder / "weights.safetensors"
+    save_file({key: value.contiguous().clone() for key, value in tensors.items()}, path)
+    return BackboneSettings(name=f"timm/{name}", weights=str(path), mean=HALVES, std=HALVES)
+
+
+@pytest.mark.parametrize(
+    ("name", "last"),  # timm wraps the first, and joins the names of the second
+    [("vit_tiny_patch16_224", "blocks.11.mlp.fc2.weight"), ("convnext_atto", "stages.3.blocks.1.mlp.fc2.weight")],
+)
+def test_every_weight_of_a_local_file_reaches_a_timm_model(name: str, last: str, tmp_path: Path) -> None:
+    known = {key: torch.full_like(value, 7.0) for key, value in timm.create_model(name).state_dict().items()}
+    known[last] = torch.full_like(known[last], 8.0)
+    body = build_body(kept(name, known, tmp_path), None, pretrained=True)
+    found = body.state_dict()
+    assert all(((value == 7.0) | (value == 8.0)).all() for value in found.values())
+    assert sum(bool((value == 8.0).all()) for value in found.values()) == 1
+    assert body.origin.weights == "weights.safetensors"
+
+
+@pytest.mark.parametrize("flaw", ["missing", "left over", "cut off", "of another"])
+def test_a_local_file_that_does_not_fit_a_timm_model_says_so(flaw: str, tmp_path: Path) -> None:
+    known = dict(timm.create_model("vit_tiny_patch16_224").state_dict())
+    if flaw == "missing":
+        del known["blocks.5.norm1.weight"]
+    if flaw == "left over":
+        known["module.blocks.5.norm1.weight"] = torch.zeros(1)
+    if flaw == "of another":
+        known = dict(timm.create_model("convnext_atto").state_dict())
+    settings = kept("vit_tiny_patch16_224", known, tmp_path)
+    if flaw == "cut off":
+        path = Path(settings.weights)
+        path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(WeightsError, match="does not fit backbone timm/vit_tiny_patch16_224, expected each of its"):
+        build_body(settings, (16,))
+
+
+def test_a_network_that_normalises_by_itself_gives_the_same_maps_once_reloaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = torchvision.models.googlenet(weights=None, init_weights=False).state_dict()
+    monkeypatch.setattr(torchvision.models.GoogLeNet_Weights, "get_state_dict", lambda *_, **__: known)
+    settings = BackboneSettings(name="torchvision/googlenet")
+    body, reloaded = (build_body(settings, (8,), pretrained=pretrained).eval() for pretrained in (True, False))
+    reloaded.load_state_dict(body.state_dict())
+    photos = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(body(photos)[0], reloaded(photos)[0])
+    assert (body.origin.mean, body.origin.std) == (HALVES, HALVES)  # what its weights were trained with
 
 
 def test_a_network_of_the_users_own_gives_its_maps(tiny_backbone: str) -> None:

@@ -207,3 +207,20 @@ def test_a_simple_pyramid_keeps_to_its_settings() -> None:
     assert (16, 16, 3, 3) in sizes[0]
     assert (16, 16, 3, 3) not in sizes[1]
     assert sum(name.startswith("towers.") for name in separable.state_dict()) == 3 * 6
+
+
+@pytest.mark.parametrize(
+    ("kind", "own", "strides", "message"),
+    [
+        ("fpn", 16, (24,), r"has 24, but the backbone's only map has stride 16.*powers of two.*16, 32, 64"),
+        ("fpn", 16, (10, 20), r"has 10, but"),
+        ("fpn", 7, (7, 16), r"has 16, but the backbone's only map has stride 7"),
+        ("single", 16, (32,), r"is \[32\], but the backbone's single map has stride 16; set it to \[16\]"),
+    ],
+)
+def test_strides_that_a_backbone_cannot_give_are_refused(
+    kind: str, own: int, strides: tuple[int, ...], message: str
+) -> None:
+    settings = NeckSettings.model_validate({"kind": kind, "strides": strides})
+    with pytest.raises(WeightsError, match=message):
+        build_neck(settings, [Level(stride=own, channels=6)])

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torchvision.ops import StochasticDepth
 
 from spica.errors import WeightsError
 from spica.model.backbones import Body, build_body
@@ -27,11 +28,11 @@ def body_of(settings: BackboneSettings) -> Body:
     return body
 
 
-def moved(body: Body) -> set[str]:
+def moved(body: Body, transfer: str) -> set[str]:
     """Take one large step and return the names of everything that changed, statistics included."""
     before = {name: value.clone() for name, value in body.state_dict().items()}
     body.train()
-    keep_frozen(body)
+    keep_frozen(body, transfer)
     optimiser = torch.optim.SGD(
         [weight for weight in body.parameters() if weight.requires_grad] or [torch.zeros(1)], lr=1.0
     )
@@ -43,25 +44,25 @@ def moved(body: Body) -> set[str]:
 
 
 def test_a_fixed_backbone_does_not_move_at_all() -> None:
-    assert moved(body_of(learnt(transfer="fixed", batch_norm="train"))) == set()
+    assert moved(body_of(learnt(transfer="fixed", batch_norm="train")), "fixed") == set()
 
 
 def test_fine_tuning_moves_every_convolution_and_leaves_frozen_statistics() -> None:
     body = body_of(learnt(transfer="fine-tune", batch_norm="frozen"))
-    changed = moved(body)
+    changed = moved(body, "fine-tune")
     weights = {name for name, weight in body.named_parameters() if weight.dim() == 4}
     assert changed >= weights
     assert not any("running" in name for name in changed)
 
 
 def test_training_normalisation_moves_scales_and_statistics() -> None:
-    changed = moved(body_of(learnt(transfer="fine-tune", batch_norm="train")))
+    changed = moved(body_of(learnt(transfer="fine-tune", batch_norm="train")), "fine-tune")
     assert any("running_mean" in name for name in changed)
     assert any(name.endswith("0.1.weight") for name in changed)
 
 
 def test_learning_from_a_stage_on_moves_that_stage_and_leaves_those_before() -> None:
-    changed = moved(body_of(learnt(transfer="from:features.4", batch_norm="train")))
+    changed = moved(body_of(learnt(transfer="from:features.4", batch_norm="train")), "from:features.4")
     assert changed
     assert {name.split("features.")[1].split(".")[0] for name in changed} == {"4", "5", "6", "7", "8", "9"} & {
         name.split("features.")[1].split(".")[0] for name in changed
@@ -104,3 +105,21 @@ def test_a_stage_that_learns_keeps_none_of_its_layers_frozen_because_of_their_na
     names = {name.removeprefix("trunk.trunk."): weight.requires_grad for name, weight in body.named_parameters()}
     learning = {name for name, learns in names.items() if learns}
     assert learning == {name for name in names if name.startswith(("layer2.", "layer3.", "layer4."))}
+
+
+def test_what_a_vision_transformer_adds_before_its_blocks_is_frozen_with_them() -> None:
+    settings = BackboneSettings(name="timm/vit_tiny_patch16_224", transfer="from:blocks.6")
+    body = build_body(settings, (16,), pretrained=False)
+    prepare_transfer(body, settings, pretrained=False)
+    learning = {name.removeprefix("trunk.trunk.model.") for name, w in body.named_parameters() if w.requires_grad}
+    assert {".".join(name.split(".")[:2]) for name in learning} == {f"blocks.{number}" for number in range(6, 12)}
+
+
+@pytest.mark.parametrize(("transfer", "first"), [("from:features.4", 4), ("fixed", 9)])
+def test_nothing_is_dropped_at_random_in_stages_that_are_frozen(transfer: str, first: int) -> None:
+    settings = BackboneSettings(name="torchvision/efficientnet_b0", transfer=transfer)
+    body = build_body(settings, (8, 16, 32), pretrained=False).train()
+    keep_frozen(body, transfer)
+    for name, module in body.named_modules():
+        if isinstance(module, StochasticDepth):
+            assert module.training == (int(name.split("features.")[1].split(".")[0]) >= first)

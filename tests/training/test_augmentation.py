@@ -97,6 +97,19 @@ def test_what_is_to_be_ignored_stays_so_wherever_it_goes() -> None:
     assert set(widths.tolist()) == {8.0, 10.0}  # those at the lower and the right border are cut
 
 
+def test_a_region_to_be_ignored_that_is_larger_than_a_sample_stays_ignored() -> None:
+    sample = Sample(
+        torch.zeros(3, 512, 512, dtype=torch.uint8),
+        torch.tensor([[12.0, 0, 512, 512], [0, 0, 100, 100]]),
+        torch.tensor([False, True]),
+    )
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        for part in (crop(sample, (64, 64), 1.0, random), mosaic([sample] * 4, PLAIN, 512, random)):
+            sides = part.boxes[~part.heads][:, 2:] - part.boxes[~part.heads][:, :2]
+            assert sides.prod(dim=1).sum() >= 64 * 52  # all of the sample but what lies left of the region
+
+
 def test_colours_change_and_boxes_do_not() -> None:
     random = np.random.default_rng(0)
     photo = torch.from_numpy(random.integers(0, 256, (3, 64, 64), dtype=np.uint8))

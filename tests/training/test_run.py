@@ -21,6 +21,7 @@ from spica.labels.folder import write_labels
 from spica.labels.labelled import Labels
 from spica.labels.parts import PARTS_TABLE, read_parts
 from spica.model.checkpoint import load_detect
+from spica.training.leaks import require_apart
 from spica.training.run import Progress, train
 from spica.training.samples import Batch
 
@@ -63,7 +64,7 @@ def test_a_run_writes_everything_that_it_promises(tiny_recipe: Path, painted_fol
 def test_more_labels_are_all_trained_on(
     tiny_recipe: Path, painted_folder: Path, painted_labels: Labels, tmp_path: Path
 ) -> None:
-    renamed = tuple(replace(image, id=f"more-{image.id}", source="south") for image in painted_labels[:3])
+    renamed = tuple(replace(image, id=f"more-{image.id}", source="west") for image in painted_labels[:3])
     ignoring = replace(renamed[0], boxes=renamed[0].boxes[:0], ignored=renamed[0].boxes)
     write_labels((ignoring, *renamed[1:]), tmp_path / "more", "coco")
     judged = train(tiny_recipe, (painted_folder, tmp_path / "more"), tmp_path / "run")
@@ -80,6 +81,17 @@ def test_the_same_photo_in_two_data_sets_is_refused(
     with pytest.raises(AnnotationError, match="two images have the id"):
         train(tiny_recipe, (painted_folder, tmp_path / "more"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_photos_of_a_field_that_is_held_out_cannot_be_added(
+    tiny_recipe: Path, painted_folder: Path, painted_labels: Labels, tmp_path: Path
+) -> None:
+    renamed = tuple(replace(image, id=f"more-{image.id}", source="south") for image in painted_labels[:2])
+    write_labels(renamed, tmp_path / "more", "coco")
+    with pytest.raises(AnnotationError, match="photos of the source 'south' are added to train on, expected none"):
+        train(tiny_recipe, (painted_folder, tmp_path / "more"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    require_apart(("unknown", ""), ("unknown", "", "south"))  # they name no field
 
 
 def test_a_run_is_the_same_twice_and_another_with_another_seed(

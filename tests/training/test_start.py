@@ -69,6 +69,34 @@ def test_a_run_starts_with_the_weights_of_another_one(first: Path, painted_folde
             torch.testing.assert_close(after[name], before[name], rtol=0, atol=1e-6)
 
 
+def test_kept_weights_lie_between_those_before_and_those_learnt(
+    first: Path, painted_folder: Path, tmp_path: Path
+) -> None:
+    settings = ["optimiser.rate=0.01", "optimiser.weight_decay=0"]
+    file = recipe(tmp_path, first, "head = { channels = 24 }")
+    for share in (0.0, 0.25, 1.0):
+        train(file, painted_folder, tmp_path / f"{share}", settings=[*settings, f"run.start_share={share}"])
+    before, learnt, between, all_before = (
+        load_file(tmp_path / run / "weights.safetensors") for run in ("first", "0.0", "0.25", "1.0")
+    )
+    new = {name for name in learnt if before[name].shape != learnt[name].shape}
+    assert new
+    assert any(not torch.allclose(learnt[name], before[name]) for name in before.keys() - new)
+    for name in before:
+        if not before[name].is_floating_point():
+            continue
+        if name in new:  # there is nothing to share
+            assert torch.equal(between[name], learnt[name])
+        else:
+            torch.testing.assert_close(between[name], 0.75 * learnt[name] + 0.25 * before[name])
+            assert torch.equal(all_before[name], before[name])
+
+
+def test_without_a_start_there_is_nothing_to_share(tiny_recipe: Path) -> None:
+    with pytest.raises(RecipeError, match=r"run\.start_share is set and start is not"):
+        read_recipe(tiny_recipe, ["run.start_share=0.5"])
+
+
 def test_settings_of_the_detector_come_from_the_file(first: Path, tmp_path: Path) -> None:
     settings = read_recipe(recipe(tmp_path, first)).detector
     assert settings == read_settings(first)

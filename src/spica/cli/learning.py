@@ -64,8 +64,9 @@ def _train_folds(recipe: Path, data: "Sequence[Path]", out: Path, *, resume: boo
     with progress() as bar:
         tell = partial(_teller, bar)
         rows = train_folds(recipe, data, out, resume=resume, settings=settings, tell=tell)
-    _show_table([asdict(row) for row in rows])
-    typer.echo(f"written to {out / FOLDS_TABLE}")
+    if is_first_process():
+        _show_table([asdict(row) for row in rows])
+        typer.echo(f"written to {out / FOLDS_TABLE}")
 
 
 def _teller(bar: "Bar", name: str) -> "Tell":

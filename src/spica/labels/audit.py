@@ -51,7 +51,7 @@ def _size(image: AnnotatedImage, *, deep: bool) -> tuple[int, int] | Problem:
     """Return width and height of the photo, upright, or what is wrong with it."""
     if undecodable(image.id):
         return error("name", image.place, image.id, "the name of the photo is not UTF-8", "rename the file")
-    if not image.path.is_file():
+    if not _is_file(image.path):
         remedy = "put the photo there, or delete its rows"
         return error("missing photo", image.place, image.id, f"there is no photo {image.path}", remedy)
     try:
@@ -63,6 +63,14 @@ def _size(image: AnnotatedImage, *, deep: bool) -> tuple[int, int] | Problem:
         text = f"the photo is {size[0]} x {size[1]}, but its rows say {declared[0]} x {declared[1]}"
         return error("size differs", image.place, image.id, text, "label the photo as it is, or put back the right one")
     return size
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether there is a file; there is none if its name is longer than names can be."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _decoded_size(path: Path) -> tuple[int, int]:

@@ -75,9 +75,9 @@ class Detector(nn.Module):
         return features, *self.proposals(ImageList(photos, sizes), features, targets)
 
     def train(self, mode: bool = True) -> "Detector":  # noqa: FBT001, FBT002 - torch's own signature
-        """Set the mode; frozen normalisation stays in evaluation mode."""
+        """Set the mode; frozen stages and frozen normalisation stay in evaluation mode."""
         super().train(mode)
-        keep_frozen(self.body)
+        keep_frozen(self.body, self.settings.backbone.transfer)
         # In training the network shall see proposals that it does not believe in yet.
         self.proposals.score_thresh = 0.0 if mode else self.settings.proposals.least_score
         return self

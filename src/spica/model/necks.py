@@ -2,11 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from fractions import Fraction
 
 import torch
 from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 
+from spica.errors import WeightsError
 from spica.model.maps import Level
 from spica.model.settings import NeckSettings
 
@@ -122,12 +124,40 @@ Neck = Single | Pyramid | SimplePyramid
 
 
 def build_neck(settings: NeckSettings, levels: Sequence[Level]) -> Neck:
-    """Return the neck for a backbone's levels: single, a pyramid, or a simple pyramid where there is one level only."""
+    """Return the neck for a backbone's levels: single, a pyramid, or a simple pyramid where there is one level only.
+
+    Raises:
+        WeightsError: if the backbone cannot give maps of the strides asked for.
+    """
     if settings.kind == "single":
+        _require_own(levels[0].stride, settings.strides)
         return Single(levels)
     if len(levels) == 1 and settings.strides != (levels[0].stride,):
+        _require_powers(levels[0].stride, settings.strides)
         return SimplePyramid(levels[0], settings)
     return Pyramid(levels, settings)
+
+
+def _require_own(own: int, strides: tuple[int, ...]) -> None:
+    if strides != (own,):
+        raise WeightsError(
+            f"neck.strides is {list(strides)}, but the backbone's single map has stride {own}; set it to [{own}]"
+        )
+
+
+def _require_powers(own: int, strides: tuple[int, ...]) -> None:
+    """Do nothing if each stride is that of the backbone's map, times or divided by a power of two.
+
+    Raises:
+        WeightsError: if one is not.
+    """
+    for stride in strides:
+        ratio = Fraction(stride, own)
+        if (ratio.numerator * ratio.denominator).bit_count() != 1:
+            raise WeightsError(
+                f"neck.strides has {stride}, but the backbone's only map has stride {own}, which can be enlarged and"
+                f" shrunk by powers of two alone; set neck.strides to some of {own}, {2 * own}, {4 * own}, and halves"
+            )
 
 
 def _offset_of(level: Level, stride: int) -> float:

@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+Stride = Annotated[int, Field(ge=1)]
+Sizes = Annotated[tuple[Positive, ...], Field(min_length=1)]
 Rgb = tuple[float, float, float]
 Convolutions = Literal["plain", "separable"]
 
@@ -40,7 +42,7 @@ class NeckSettings(Settings):
 
     kind: Literal["single", "fpn"] = "fpn"
     """`single`: the backbone's last map as it is; `fpn`: a feature pyramid."""
-    strides: tuple[int, ...] = (8, 16, 32)
+    strides: tuple[Stride, ...] = Field(default=(8, 16, 32), min_length=1)
     """Strides of the pyramid's levels, fine to coarse; for `single` the one map's stride."""
     channels: int = Field(default=128, ge=8)
     """Channels of every level of the pyramid; `single` keeps the backbone's."""
@@ -53,9 +55,9 @@ class NeckSettings(Settings):
 class AnchorSettings(Settings):
     """The boxes that proposals start from, in pixels of the resized photo."""
 
-    sizes: tuple[tuple[Positive, ...], ...] = ((16, 24), (36, 54), (80, 120))
+    sizes: tuple[Sizes, ...] = ((16, 24), (36, 54), (80, 120))
     """Square roots of the areas, a tuple for each level."""
-    ratios: tuple[Positive, ...] = (0.5, 1.0, 2.0)
+    ratios: tuple[Positive, ...] = Field(default=(0.5, 1.0, 2.0), min_length=1)
     """Height / width."""
 
 

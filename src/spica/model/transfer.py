@@ -38,23 +38,34 @@ def prepare_transfer(body: Body, settings: BackboneSettings, *, pretrained: bool
 def freeze(body: Body, settings: BackboneSettings) -> None:
     """Switch off the gradients of what is not to learn; `keep_frozen` does the rest at each change of mode.
 
+    Parameters that the network itself holds, such as the position embedding of a ViT, are used before its blocks: they
+    are frozen with the first stage.
+
     Raises:
         WeightsError: if the named stage does not exist.
     """
-    frozen = tuple(f"{stage}." for stage in frozen_stages(body, settings.transfer))
+    stages = frozen_stages(body, settings.transfer)
     for name, parameter in body.named_parameters():
         inner = name.removeprefix(f"{body.network_name}.")
-        parameter.requires_grad_(settings.transfer != "fixed" and not inner.startswith(frozen))
+        before = inner.startswith(tuple(f"{stage}." for stage in stages)) or (bool(stages) and "." not in inner)
+        parameter.requires_grad_(settings.transfer != "fixed" and not before)
     if settings.batch_norm != "train":
         for module in body.modules():
             if isinstance(module, NORMALISATIONS):
                 module.requires_grad_(False)  # noqa: FBT003 - torch's own signature
 
 
-def keep_frozen(body: Body) -> None:
-    """Put every normalisation whose scale does not learn into evaluation mode, so that its statistics stay too."""
-    for module in body.modules():
-        if isinstance(module, NORMALISATIONS) and not any(p.requires_grad for p in module.parameters()):
+def keep_frozen(body: Body, transfer: str) -> None:
+    """Put into evaluation mode what does not learn: stages before the first that does, and frozen normalisations.
+
+    So their statistics stay, too, and nothing is dropped out of maps that are to be the same each time.
+    """
+    if transfer == "fixed":
+        body.eval()
+    stages = tuple(f"{body.network_name}.{stage}." for stage in frozen_stages(body, transfer))
+    for name, module in body.named_modules():
+        fixed = isinstance(module, NORMALISATIONS) and not any(p.requires_grad for p in module.parameters())
+        if fixed or f"{name}.".startswith(stages):
             module.eval()
 
 

@@ -67,7 +67,7 @@ def crop(
     photo = _window(sample.photo, (top, left), window, size, filtered)
     factors = torch.tensor([size[1] / window[1], size[0] / window[0]] * 2)
     boxes = (sample.boxes - torch.tensor([left, top, left, top])) * factors
-    cut, seen = _visible(boxes, size)
+    cut, seen = _visible(boxes, sample.heads, size)
     return Sample(photo, cut[seen], sample.heads[seen])
 
 
@@ -177,12 +177,16 @@ def _window(
     return scaled
 
 
-def _visible(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Return the boxes (n, 4) cut at the sample's borders, and of which of them (n,) enough is left."""
+def _visible(boxes: Tensor, heads: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return the boxes (n, 4) cut at the sample's borders, and of which of them (n,) enough is left.
+
+    Of a box to be ignored any part is enough: it may be larger than the sample, which is then no background.
+    """
     limits = torch.tensor([size[1], size[0]] * 2, dtype=boxes.dtype)
     cut = torch.minimum(boxes.clamp(min=0), limits)
     sides, before = cut[:, 2:] - cut[:, :2], boxes[:, 2:] - boxes[:, :2]
-    return cut, (sides.prod(dim=1) >= LEAST_VISIBLE * before.prod(dim=1)) & (sides >= LEAST_SIDE).all(dim=1)
+    enough = (sides.prod(dim=1) >= LEAST_VISIBLE * before.prod(dim=1)) | ~heads
+    return cut, enough & (sides >= LEAST_SIDE).all(dim=1)
 
 
 def _tones(photo: Tensor, settings: SampleSettings, random: np.random.Generator) -> Tensor:

@@ -23,7 +23,10 @@ from spica.prediction.modelfile import read_card
 from spica.prediction.openvino_engine import OpenVinoEngine
 from spica.prediction.runtime import ModelDetector, detect_file
 from spica.scoring.evaluation import evaluate
+from spica.training.folder import require_place
 from spica.training.judging import EVALUATION_NAME
+from spica.training.leaks import require_apart
+from spica.training.processes import build_accelerator
 from spica.training.recipe import Recipe, read_recipe
 from spica.training.run import Tell, train
 from spica.training.saving import CHECKPOINT_NAME
@@ -31,6 +34,7 @@ from spica.training.saving import CHECKPOINT_NAME
 FOLDS_TABLE = "folds.csv"
 MODEL_NAME = "model.onnx"
 RECALL_IOUS = (0.5, 0.75)
+MOST_BYTES = 255  # of a file's name, on all usual disks
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,26 +75,33 @@ def train_folds(
     `data` is a folder of labels, or several: only the sources of the first are left out. Photos of unknown source are
     in every training. `out`/folds.csv has a row for each source, and grows with each. With `resume` sources that are
     done are only judged again, and one that was interrupted goes on. `tell` gives for a source what hears of its
-    training.
+    training. Of several processes, only the first one judges, writes the table and returns rows.
 
     Raises:
-        AnnotationError: if there are fewer than two sources.
+        AnnotationError: if there are fewer than two sources, one cannot be the name of a folder, or labels of the other
+            folders are of a source that is left out.
         SpicaError: as `train`.
     """
-    first = data if isinstance(data, Path) else data[0]
-    labels, _ = read_labels(first)
-    sources = sorted({image.source for image in labels if image.heads} - {UNKNOWN_SOURCE})
-    if len(sources) < 2:
-        raise AnnotationError(f"{first}: has {len(sources)} source with heads, expected two at least to leave one out")
+    first, *more = [data] if isinstance(data, Path) else data
+    labels, _ = read_labels(first, deep=True)  # as `train` does: a photo that is cut off is not to be judged by
+    sources = _sources(first, labels)
+    require_apart(sources, {image.source for folder in more for image in read_labels(folder)[0]})
+    folds = {source: [*settings, f"validation.sources={json.dumps([source])}"] for source in sources}
+    done = [source for source in sources if resume and (out / source / EVALUATION_NAME).exists()]
+    for source in done:  # one table is of one recipe
+        require_place(out / source, read_recipe(recipe, folds[source]), resume=True)
     make_folder(out)
     rows: list[FoldRow] = []
-    for source in sources:
-        folder, own = out / source, [*settings, f"validation.sources={json.dumps([source])}"]
-        if not (resume and (folder / EVALUATION_NAME).exists()):
+    for source, own in folds.items():
+        folder, chosen = out / source, read_recipe(recipe, own)
+        if source not in done:
             begun = resume and (folder / CHECKPOINT_NAME).exists()
             train(recipe, data, folder, resume=begun, settings=own, tell=tell(source))
-        rows.append(_judged(folder, source, read_recipe(recipe, own), labels))
-        write_atomically(out / FOLDS_TABLE, _table(rows))
+        accelerator = build_accelerator(chosen.run)
+        if accelerator.is_main_process:
+            rows.append(_judged(folder, source, chosen, labels))
+            write_atomically(out / FOLDS_TABLE, _table(rows))
+        accelerator.wait_for_everyone()
     return rows
 
 
@@ -105,6 +116,35 @@ def proposal_recall(detect: NetworkDetect, labels: Labels, ious: Sequence[float]
             best.append(iou(image.boxes, detect.proposals(photo.pixels) * zoom).max(axis=1, initial=0))
     nearest = np.concatenate(best) if best else np.zeros(0)
     return [float((nearest > limit).mean()) if len(nearest) else float("nan") for limit in ious]
+
+
+def _sources(data: Path, labels: Labels) -> list[str]:
+    """Return the sources to be left out, each of which is the name of a folder.
+
+    Raises:
+        AnnotationError: if there are fewer than two, or one cannot be the name of a folder.
+    """
+    sources = sorted({image.source for image in labels if image.heads} - {UNKNOWN_SOURCE, ""})
+    if len(sources) < 2:
+        raise AnnotationError(f"{data}: has {len(sources)} source with heads, expected two at least to leave one out")
+    for source in sources:
+        if not _is_folder_name(source):
+            raise AnnotationError(
+                f"{data}: source {source!r} cannot be the name of the folder of its run, expected a short name without"
+                " slashes and other signs; give it another name in the labels"
+            )
+    return sources
+
+
+def _is_folder_name(name: str) -> bool:
+    """Return whether a text can be the name of a folder on every system, and of no other file in the folder of folds.
+
+    >>> [_is_folder_name(name) for name in ("ethz_1", "day 1", "..", "a/b", "/tmp", "folds.csv")]
+    [True, True, False, False, False, False]
+    """
+    odd = any(ord(letter) < 32 or letter in '/\\:*?"<>|' for letter in name)
+    long = len(name.encode(errors="surrogateescape")) > MOST_BYTES
+    return not odd and not long and name.strip(". ") != "" and name.lower() != FOLDS_TABLE
 
 
 def _judged(folder: Path, source: str, recipe: Recipe, labels: Labels) -> FoldRow:

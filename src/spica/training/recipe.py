@@ -115,9 +115,12 @@ class ScheduleSettings(Settings):
 class RunSettings(Settings):
     """What does not change the model: the machine, and what is written when."""
 
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     averaging: Fraction = 0.998
     """Decay of the moving average of the weights, which is what is evaluated and kept; 0 for none."""
+    start_share: Fraction = 0.0
+    """Part of the weights that learning started from in those that are evaluated and kept: what was known before is
+    forgotten less. Needs `start`."""
     precision: Literal["float32", "bf16", "fp16"] = "float32"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = Field(default=0, ge=0)
@@ -146,6 +149,12 @@ class Recipe(Settings):
     optimiser: OptimiserSettings = OptimiserSettings()
     schedule: ScheduleSettings = ScheduleSettings(epochs=10)
     run: RunSettings = RunSettings()
+
+    @model_validator(mode="after")
+    def _has_a_start_to_share(self) -> "Recipe":
+        if self.run.start_share and not self.start:
+            raise ValueError("run.start_share is set and start is not, expected weights that learning starts from")
+        return self
 
 
 def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:

@@ -23,10 +23,11 @@ from spica.prediction.runtime import detect_file
 from spica.prediction.shipped import weights_path
 from spica.scoring.curves import best_threshold, unbiased_threshold
 from spica.scoring.evaluation import Evaluation, evaluate
-from spica.training.averaging import averaged_weights
+from spica.training.averaging import averaged_weights, blended
 from spica.training.folder import begin_folder, require_place
 from spica.training.journal import Journal, Means, draw_curves, draw_validation, tensorboard_writer
 from spica.training.judging import judge
+from spica.training.leaks import require_apart
 from spica.training.loop import Losses, State, train_steps
 from spica.training.processes import build_accelerator
 from spica.training.recipe import Recipe, read_recipe
@@ -102,11 +103,12 @@ def _parts(labels: Labels, more: Labels, recipe: Recipe) -> Parts:
     """Return what to train on and what to judge by; `more` labels are all trained on.
 
     Raises:
-        AnnotationError: if there is no head to train on, nothing to validate by though that is asked for, or two images
-            have the same id.
+        AnnotationError: if there is no head to train on, nothing to validate by though that is asked for, two images
+            have the same id, or `more` has photos of a source that is held out.
     """
     kept = recipe.validation
     require_distinct_ids((*labels, *more))
+    require_apart(kept.sources, (image.source for image in more))
     parts = hold_out(labels, kept.sources, kept.fraction, kept.seed)
     if kept.fraction and not parts.held_fraction:
         raise AnnotationError(
@@ -129,6 +131,7 @@ class _Run:
         torch.manual_seed(recipe.run.seed)
         self.accelerator = build_accelerator(recipe.run)
         self.is_first = self.accelerator.is_main_process
+        self.before: dict[str, torch.Tensor] = {}  # weights to share with those that are kept
         self.detector, self.origin = self._new_detector()
         self.state = self._new_state()
         self.best = load_checkpoint(out, self.state, self.accelerator) if resume else Best()
@@ -180,6 +183,9 @@ class _Run:
             if new:
                 note = f"start: {len(new)} tensors do not fit and begin at random: {', '.join(new)}"
                 self.tell(Progress(0, 0.0, 0.0, {}, 0.0, note))
+            if self.recipe.run.start_share:
+                weights = detector.state_dict().items()
+                self.before = {name: weight.clone() for name, weight in weights if name not in new}
         return detector.to(memory_format=torch.channels_last), card
 
     def _new_state(self) -> State:
@@ -278,7 +284,8 @@ class _Run:
         """Return the detector with the weights that are evaluated and kept."""
         averaged = self.state.averaged
         kept = self.accelerator.unwrap_model(self.state.model) if averaged is None else averaged.module
-        return cast("Detector", kept)
+        detector = cast("Detector", kept)
+        return blended(detector, self.before, self.recipe.run.start_share) if self.before else detector
 
     def _write_weights(self, threshold: float) -> None:
         labels, data = self.parts.train, self.recipe.data

@@ -8,12 +8,13 @@ from torch import nn
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
 from spica.errors import WeightsError
-from spica.model.backbones.body import IMAGENET_MEAN, IMAGENET_STD, Body, ChannelsFirst, Origin, located
+from spica.model.backbones.body import Body, ChannelsFirst, Origin, located
 from spica.model.backbones.weights import fill, unreachable
 from spica.model.maps import Stage, last_maps, require_strides, stages
-from spica.model.settings import BackboneSettings
+from spica.model.settings import BackboneSettings, Rgb
 
 TORCHVISION_LICENCE = "BSD-3-Clause (torchvision), trained on ImageNet"
+HALVES: Rgb = (0.5, 0.5, 0.5)  # mean and standard deviation of networks that were trained on pixels in [-1, 1]
 
 
 def torchvision_body(name: str, settings: BackboneSettings, strides: tuple[int, ...] | None) -> Body:
@@ -62,9 +63,10 @@ def _torchvision_network(name: str, settings: BackboneSettings) -> tuple[nn.Modu
     except OSError as error:
         unreachable(f"torchvision/{name}", error)
     transform = weights.transforms()
-    if getattr(network, "transform_input", False):  # the network itself goes from this to what it was trained with
-        mean, std = IMAGENET_MEAN, IMAGENET_STD
-    else:
-        mean, std = tuple(transform.mean), tuple(transform.std)
+    mean, std = tuple(transform.mean), tuple(transform.std)
+    if getattr(network, "transform_input", False):
+        # It would go from ImageNet's normalisation to what it was trained with; built without weights it does not.
+        network.transform_input = False
+        mean = std = HALVES
     licence = weights.meta.get("license", TORCHVISION_LICENCE)
     return network, Origin(str(weights), licence, settings.mean or mean, settings.std or std)

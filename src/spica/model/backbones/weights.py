@@ -1,6 +1,7 @@
 """Weights of a backbone: from its library, from a local file, or none; and the clear line when they cannot be had."""
 
 from pathlib import Path
+from textwrap import shorten
 from typing import NoReturn
 
 from safetensors.torch import load_file
@@ -11,6 +12,7 @@ from spica.model.backbones.body import IMAGENET_MEAN, IMAGENET_STD, Origin
 from spica.model.settings import BackboneSettings, Rgb
 
 UNKNOWN_LICENCE = "unknown"
+MOST_LETTERS = 200  # of an error that lists names of weights: a network has hundreds
 
 
 def fill(network: nn.Module, settings: BackboneSettings) -> Origin:
@@ -26,8 +28,10 @@ def fill(network: nn.Module, settings: BackboneSettings) -> Origin:
     try:
         network.load_state_dict(load_file(path), strict=True)
     except Exception as error:  # safetensors has an exception class of its own, torch raises RuntimeError
-        first = str(error).strip().splitlines()
-        raise WeightsError(f"{path}: does not fit backbone {settings.name}: {' '.join(first[:2])}") from error
+        first = shorten(" ".join(str(error).strip().splitlines()[:2]), MOST_LETTERS, placeholder=" ...")
+        raise WeightsError(
+            f"{path}: does not fit backbone {settings.name}, expected each of its weights and no other: {first}"
+        ) from error
     return Origin(path.name, settings.licence or UNKNOWN_LICENCE, mean, std)
 
 
