@@ -1,6 +1,7 @@
 """Learning that starts from weights: what is taken from them, what the recipe sets itself, what the card remembers."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from safetensors.torch import load_file
 
 from spica.detections import Detections
 from spica.errors import RecipeError, WeightsError
+from spica.labels.folder import read_labels
 from spica.labels.labelled import Labels
 from spica.model.checkpoint import load_detect, load_weights, read_settings, started_from
-from spica.prediction.runtime import Facts
+from spica.prediction.runtime import Facts, detect_file
+from spica.scoring.curves import best_threshold, unbiased_threshold
 from spica.training import judging
 from spica.training.recipe import read_recipe
 from spica.training.run import Progress, train
@@ -220,6 +223,19 @@ def test_without_photos_held_out_the_threshold_stays_that_of_the_start(
     recipe.write_text(f'start = "{first}"\n[schedule]\nepochs = 1\n[sample]\nside = 64\n[validation]\nfraction = 0\n')
     train(recipe, painted_folder, tmp_path / "mine")
     assert load_detect(tmp_path / "mine").card.threshold == load_detect(first).card.threshold != 0.5
+
+
+@pytest.mark.parametrize(("rule", "choose"), [("counts", unbiased_threshold), ("score", best_threshold)])
+def test_photos_trained_on_choose_the_threshold_where_that_is_asked_for(
+    rule: str, choose: Callable[..., float], first: Path, painted_folder: Path, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(f'start = "{first}"\n[schedule]\nepochs = 1\n[sample]\nside = 64\n[validation]\nfraction = 0\n')
+    settings = [f"validation.threshold={rule}", "validation.threshold_on=trained"]
+    train(recipe, painted_folder, tmp_path / "mine", settings=settings)
+    detect, (labels, _) = load_detect(tmp_path / "mine"), read_labels(painted_folder)
+    found = [detect_file(detect, image.path) for image in labels]
+    assert detect.card.threshold == choose(found, labels)
 
 
 def test_counts_on_the_card_are_of_all_that_was_held_out(painted_labels: Labels) -> None:

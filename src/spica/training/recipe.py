@@ -30,6 +30,9 @@ class ValidationSettings(Settings):
     seed: int = Field(default=0, ge=0)
     threshold: Literal["score", "counts"] = "score"
     """What the recommended threshold is best for: the highest score, or as many boxes as there are heads."""
+    threshold_on: Literal["held", "trained"] = "held"
+    """Photos that choose it where `fraction` holds none out: none with `held`, then it stays that of `start`; those
+    trained on with `trained`, for the few photos of fine-tuning, which are not learnt by heart."""
 
 
 class SampleSettings(Settings):

@@ -237,9 +237,7 @@ class _Run:
         """Look at validation photos with the averaged weights; keep the weights if they are the best so far."""
         labels = _spread(self.parts.held_fraction, self.recipe.run.evaluate_photos)
         if self.is_first and labels:
-            with _evaluating(self._kept()) as detector:
-                detect = NetworkDetect(detector, Card(side=self.recipe.detector.side), self.accelerator.device)
-                found = [detect_file(detect, image.path) for image in labels]
+            found = self._found(labels, Card(side=self.recipe.detector.side))
             threshold = _CHOOSING[self.recipe.validation.threshold](found, labels)
             result = evaluate(found, labels, threshold, average_precision=False)
             self._record(result)
@@ -248,6 +246,12 @@ class _Run:
                 self._write_weights(threshold)
             self._draw(labels, found, threshold)
         self.accelerator.wait_for_everyone()
+
+    def _found(self, labels: Sequence[LabelledImage], card: Card) -> list[Detections]:
+        """Return what is found on photos with the weights that are kept."""
+        with _evaluating(self._kept()) as detector:
+            detect = NetworkDetect(detector, card, self.accelerator.device)
+            return [detect_file(detect, image.path) for image in labels]
 
     def _record(self, result: Evaluation) -> None:
         row, step = result.overall, self.state.step
@@ -274,11 +278,18 @@ class _Run:
             if self.means.count:
                 self._log()
             if not self.parts.held_fraction:
-                self._write_weights(self.origin.threshold)
+                self._write_weights(self._threshold())
             self._save()
         if self.tensorboard is not None:
             self.tensorboard.close()
         self.accelerator.wait_for_everyone()
+
+    def _threshold(self) -> float:
+        """Return the threshold where no photo was held out to choose one."""
+        chosen, labels = self.recipe.validation, self.parts.train
+        if chosen.threshold_on == "held":
+            return self.origin.threshold
+        return _CHOOSING[chosen.threshold](self._found(labels, self._card(self.origin.threshold)), labels)
 
     def _kept(self) -> Detector:
         """Return the detector with the weights that are evaluated and kept."""
@@ -288,10 +299,13 @@ class _Run:
         return blended(detector, self.before, self.recipe.run.start_share) if self.before else detector
 
     def _write_weights(self, threshold: float) -> None:
+        save_weights(self.out / WEIGHTS_NAME, self._kept(), self._card(threshold))
+
+    def _card(self, threshold: float) -> Card:
         labels, data = self.parts.train, self.recipe.data
         sources = ", ".join(sorted({image.source for image in labels}))
         trained_on = f"{data.name}: {len(labels)} photos of {sources}".removeprefix(": ")
-        card = Card(
+        return Card(
             threshold=threshold,
             backbone=self.origin.backbone,
             licence=self.origin.licence,
@@ -302,7 +316,6 @@ class _Run:
             head_sides=self.recipe.sample.head_sides or head_sides(labels, self.recipe.detector.side),
             date=f"{date.today():%Y-%m-%d}",
         )
-        save_weights(self.out / WEIGHTS_NAME, self._kept(), card)
 
     def _save(self) -> None:
         save_checkpoint(self.out, self.state, self.best, self.accelerator)
