@@ -251,17 +251,17 @@ def test_a_photo_three_times_as_large_is_looked_at_like_the_photo_itself(gwhd: P
         assert large == pytest.approx(3 * small, rel=0.1)
 
 
-@pytest.mark.parametrize(("zoom", "least"), [(0.5, 0.6), (2.5, 0.65)])
-def test_heads_of_half_and_of_twice_the_size_are_found_as_well(
-    gwhd: Path, tmp_path: Path, zoom: float, least: float
+@pytest.mark.parametrize(("zoom", "photos"), [(0.5, 4), (3.5, 24)])
+def test_heads_of_half_and_of_three_times_the_size_are_found_as_well(
+    gwhd: Path, tmp_path: Path, zoom: float, photos: int
 ) -> None:
-    """Four photos joined and made smaller, or the middle of one enlarged; looked at once, 0.44 and 0.61 are reached."""
+    """Four photos joined and made smaller, or the middle of one enlarged; looked at once, 0.23 and 0.55 are reached."""
     detect = load_detector()
-    images = [image for image in read_labels(gwhd)[0] if image.source == "ethz_1"][:8]
-    labels = [scaled_photo(images[number : number + 4], zoom, tmp_path / f"{number}.png") for number in (0, 3)]
+    images = [image for image in read_labels(gwhd)[0] if image.source == "ethz_1"]
+    labels = [scaled_photo(images[number : number + 4], zoom, tmp_path / f"{number}.png") for number in range(photos)]
     found = [detect_file(detect, image.path) for image in labels]
     result = evaluate(found, labels, detect.card.threshold, average_precision=False)
-    assert result.overall.score > least
+    assert result.overall.score > 0.65
     assert abs(result.overall.relative_bias) < 0.1
 
 
