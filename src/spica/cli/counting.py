@@ -11,10 +11,11 @@ import typer
 from spica.cli.detecting import Device, Gsd, ViewCount, Views, Weights, detected, looks_of
 from spica.cli.frames import FRAME_PICTURES, FRAMES, Frame, check_frame, frames_on
 from spica.cli.overlapping import OVERLAPS, check_overlapping, counted_once, total, with_shares
-from spica.cli.rasters import COUNTS, PLOTS, Wanted, count_raster
+from spica.cli.rasters import Wanted, count_raster
 from spica.cli.terminal import console, fail, misuse, say
 
 if TYPE_CHECKING:
+    from spica.counting.answer import Answer
     from spica.counting.counts import Count
     from spica.counting.ground import Ground
     from spica.labels.problems import Problem
@@ -75,7 +76,7 @@ def count(
     pictures: Annotated[bool, typer.Option(help="Draw the heads on a copy of each photo.")] = True,
 ) -> None:
     """Count heads per photo, plot and square metre, with intervals; exit with 1 if a photo or a row was left out."""
-    from spica.counting.answer import Answer
+    from spica.counting.answer import COUNTS, PLOTS
     from spica.counting.counts import count as counted
     from spica.counting.tables import COUNT_COLUMNS, ONCE_COLUMNS, PLOT_COLUMNS, read_plots, write_counts
     from spica.prediction.parts import by_plot, part_of
@@ -95,7 +96,7 @@ def count(
         _check_for_raster(wanted, measures, known_gsd)
     if overlapping:
         check_overlapping(raster=wanted is not None, frame=measures.frame is not None)
-    answer = Answer(out, _files(wanted, measures, plots, overlapping=overlapping), _inputs(plots, corners))
+    answer = _answer(out, wanted, measures, plots, overlapping=overlapping)
     answer.check()
     if results is None:
         looks = looks_of(None, gsd)
@@ -103,9 +104,9 @@ def count(
         results = detected(paths, out, "count", models, lambda order: replace(order, pictures=pictures, looks=looks))
     share = int(level) / 100
     answer.begin(
-        {"counted": [str(path) for path in paths], "model": results.model, "score": results.score}
+        {"counted": paths, "model": results.model, "score": results.score}
         | {"gsd": gsd or results.gsd or None, "height": height, "angle": angle, "frame": frame, "level": share}
-        | {"corners": _name(corners), "plots": _name(plots), "overlapping": overlapping}
+        | {"corners": corners, "plots": plots, "overlapping": overlapping}
     )
     if wanted is not None:
         rows, problems = count_raster(results, wanted, out, share, gsd or results.gsd)
@@ -134,26 +135,23 @@ def count(
     _tell(rows, plots is not None, results, (*problems, *unread), out)
 
 
-def _files(wanted: Wanted | None, measures: Measures, plots: Path | None, *, overlapping: bool) -> tuple[str, ...]:
-    """Return the names of the files that will be written."""
-    files = [COUNTS]
+def _answer(out: Path, wanted: Wanted | None, measures: Measures, plots: Path | None, *, overlapping: bool) -> "Answer":
+    """Return which files will be written, and which must not be."""
+    from spica.counting.answer import COUNTS, PLOTS, Answer
+
+    files, frame = [COUNTS], measures.frame
     if plots is not None or overlapping:
         files.append(PLOTS)
     if plots is not None and wanted is not None:
         from spica.rasters.counting import PLOTS_GPKG
 
         files.append(PLOTS_GPKG)
-    if measures.frame is not None:
+    if frame is not None:
         files += [FRAMES, FRAME_PICTURES]
-    return (*files, OVERLAPS) if overlapping else tuple(files)
-
-
-def _inputs(*paths: Path | None) -> tuple[Path, ...]:
-    return tuple(path for path in paths if path is not None)
-
-
-def _name(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+    if overlapping:
+        files.append(OVERLAPS)
+    given = (plots, None if frame is None else frame.corners)
+    return Answer(out, tuple(files), tuple(path for path in given if path is not None))
 
 
 def _say_doubts(results: "Results", grounds: Mapping[str, "Ground"], without_plot: int) -> None:

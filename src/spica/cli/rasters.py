@@ -9,8 +9,6 @@ if TYPE_CHECKING:
     from spica.labels.problems import Problem
     from spica.prediction.reading import Results
 
-COUNTS, PLOTS = "counts.csv", "plots.csv"  # what is written, on photos as well
-
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -30,6 +28,7 @@ def count_raster(
     Raises:
         ImageError: if the raster has another size than when it was predicted.
     """
+    from spica.counting.answer import COUNTS, PLOTS
     from spica.counting.counts import count
     from spica.counting.tables import COUNT_COLUMNS, PLOT_COLUMNS, write_counts
     from spica.errors import ImageError

@@ -11,6 +11,7 @@ import spica
 from spica.errors import OutputError
 from spica.images import make_folder, write_atomically
 
+COUNTS, PLOTS = "counts.csv", "plots.csv"
 RECORD = "count.json"
 
 
@@ -48,7 +49,7 @@ class Answer:
         stale = [self.folder / name for name in self._earlier() if name not in self.files]
         make_folder(self.folder)
         content = {"spica": spica.__version__, **measures, "files": self.files}
-        write_atomically(self.folder / RECORD, (json.dumps(content, indent=2) + "\n").encode())
+        write_atomically(self.folder / RECORD, (json.dumps(content, indent=2, default=str) + "\n").encode())
         for path in stale:
             _delete(path)
 

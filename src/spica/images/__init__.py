@@ -1,7 +1,7 @@
 """Photos: found in folders, read into RGB whatever their format, and written without half-written files."""
 
 from spica.images.aspect import ASPECT_SIDE, Aspect, aspect_of
-from spica.images.finding import DRAWN_SIGN, PHOTO_SUFFIXES, find_images, mark_drawn, name_photos, photos_in
+from spica.images.finding import DRAWN_SIGN, PHOTO_SUFFIXES, files_in, find_images, mark_drawn, name_photos, photos_in
 from spica.images.position import position_of
 from spica.images.reading import MOST_PIXELS, Photo, image_size, read_image, read_photo
 from spica.images.resizing import fitted_size, read_resized, resized
@@ -15,6 +15,7 @@ __all__ = [
     "Aspect",
     "Photo",
     "aspect_of",
+    "files_in",
     "find_images",
     "fitted_size",
     "image_size",

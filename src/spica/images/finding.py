@@ -54,23 +54,41 @@ def photos_in(
     Raises:
         ImageError: if a folder cannot be read.
     """
-    found: list[Path] = []
-    left: list[Path] = []
-    visited: set[str] = set()
-    for place, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
-        here = Path(place)
-        if DRAWN_SIGN in files and here != folder:
-            folders.clear()
+
+    def is_drawn(here: Path, names: Sequence[str]) -> bool:
+        drawn = DRAWN_SIGN in names and here != folder
+        if drawn:
             skipped(here)
+        return drawn
+
+    files = files_in(folder, without=is_drawn)
+    for file in files:
+        if file.suffix.lower() in UNREAD_SUFFIXES:
+            unread(file)
+    return [file for file in files if file.suffix.lower() in PHOTO_SUFFIXES]
+
+
+def files_in(
+    folder: Path, *, without: Callable[[Path, Sequence[str]], bool] = lambda _folder, _names: False
+) -> list[Path]:
+    """Return the files in a folder and below, sorted by their path; links to folders are followed.
+
+    Hidden files and folders (".name") are left out, and folders of which `without` says so, by path and names of files.
+
+    Raises:
+        ImageError: if a folder cannot be read.
+    """
+    found: list[Path] = []
+    visited: set[str] = set()
+    for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        here = Path(place)
+        if without(here, names):
+            folders.clear()
             continue
         visited.add(os.path.realpath(here))
         # Links may lead back up: each folder is searched once.
         folders[:] = [name for name in folders if name[0] != "." and os.path.realpath(here / name) not in visited]
-        shown = [here / name for name in files if name[0] != "."]
-        found += [file for file in shown if file.suffix.lower() in PHOTO_SUFFIXES]
-        left += [file for file in shown if file.suffix.lower() in UNREAD_SUFFIXES]
-    for file in sorted(left, key=lambda path: path.parts):
-        unread(file)
+        found += [here / name for name in names if name[0] != "."]
     return sorted(found, key=lambda path: path.parts)
 
 

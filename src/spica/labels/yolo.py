@@ -1,12 +1,9 @@
 """The YOLO layout: photos in images/, and in labels/ a text file for each, with a line per box."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
-from spica.errors import AnnotationError
-from spica.images import write_atomically
+from spica.images import files_in, write_atomically
 from spica.labels.annotations import (
     UNKNOWN_SOURCE,
     AnnotatedImage,
@@ -105,32 +102,13 @@ def box_from(line: str) -> Edges:
 
 
 def _texts(folder: Path) -> dict[str, Path]:
-    """Return the label files below a folder by the id of their photo: searched as photos are, links followed.
+    """Return the label files below a folder by the id of their photo: searched as photos are.
 
     Raises:
-        AnnotationError: if a folder cannot be read.
+        ImageError: if a folder cannot be read: its photos would count as photos without heads.
     """
-    found: list[Path] = []
-    visited: set[str] = set()
-    for place, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
-        here = Path(place)
-        visited.add(os.path.realpath(here))
-        # Links may lead back up: each folder is searched once.
-        folders[:] = [name for name in folders if name[0] != "." and os.path.realpath(here / name) not in visited]
-        found += [here / name for name in files if name[0] != "." and name.lower() != "classes.txt"]
-    texts = sorted(path for path in found if path.suffix.lower() == ".txt")
+    texts = [path for path in files_in(folder) if path.suffix.lower() == ".txt" and path.name.lower() != "classes.txt"]
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in texts}
-
-
-def _refuse(broken: OSError) -> NoReturn:
-    """Stop the search at a folder that cannot be read: its photos would count as photos without heads.
-
-    Raises:
-        AnnotationError: always.
-    """
-    raise AnnotationError(
-        f"{broken.filename}: cannot be searched ({broken.strerror}); change its permissions"
-    ) from broken
 
 
 def _origin(origin: Origin | None) -> tuple[str, str]:

@@ -170,8 +170,8 @@ def predict_folder(
     _check_names(photos, ids, order)
     journal = open_journal(order)
     clock = time.perf_counter()
-    before = list(journal)
-    done = {one.name for one in before if _still_holds(one, photos)}
+    before = {one.name: _still_holds(one, photos) for one in journal}
+    done = {name for name, holds in before.items() if holds}
     left = {name: path for name, path in photos.items() if name not in done}
     try:
         if len(done) < len(before):
@@ -256,8 +256,6 @@ def open_journal(order: Order) -> Journal:
         OutputError: if it holds results, or a folder cannot be made or does not exist.
         SubmissionError: if a file that is no submission has the name of the one to be written.
     """
-    if order.submission is not None and not order.submission.parent.is_dir():
-        raise OutputError(f"{order.submission}: {order.submission.parent} is not a folder; make it first")
     if order.submission is not None:
         require_place(order.submission)
     make_folder(order.out)

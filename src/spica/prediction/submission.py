@@ -16,7 +16,7 @@ from jaxtyping import Float64
 
 from spica.boxes import boxes_from_corner_and_size, corner_and_size_from_boxes
 from spica.detections import Detections, no_detections
-from spica.errors import SubmissionError
+from spica.errors import OutputError, SubmissionError
 from spica.images import write_atomically
 from spica.labels.labelled import LabelledImage
 from spica.labels.photofiles import image_id
@@ -64,8 +64,11 @@ def require_place(path: Path) -> None:
     """Do nothing if a submission can be written: there is no other file of that name.
 
     Raises:
+        OutputError: if its folder does not exist.
         SubmissionError: if there is one, labels say.
     """
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: {path.parent} is not a folder; make it first")
     known = {KAGGLE_COLUMNS, GWHD_COLUMNS}
     if path.exists() and (not path.is_file() or (columns_of(path) not in known and path.stat().st_size)):
         raise SubmissionError(f"{path}: is there, and no submission; name another file, it would be overwritten")
