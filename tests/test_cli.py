@@ -567,6 +567,8 @@ def test_images_sources_and_folds_restrict_an_evaluation(
 
     (tmp_path / "ids.txt").write_text("a\nd\n\n")
     (tmp_path / "folds.csv").write_text("image_id,fold\na,1\nb,2\nc,2\nd,2\n")
+    (tmp_path / "quoted.csv").write_text(f'"image_id","boxes"\n"a","{"9 " * 100_000}"\n "b" ,\n')
+    assert images("--images", tmp_path / "quoted.csv") == 2
     assert images("--images", tmp_path / "ids.txt") == 2
     assert images("--source", "x") == 2
     assert images("--source", "x", "--source", "y") == 3
@@ -816,6 +818,18 @@ def test_a_sound_data_set_passes_its_check(labelled: Path) -> None:
     assert "4 images (1 without heads), 3 heads" in result.stdout
 
 
+@pytest.mark.parametrize(("crowds", "told"), [(0, ""), (1, ", 1 box to be ignored"), (2, ", 2 boxes to be ignored")])
+def test_the_check_counts_boxes_to_be_ignored(crowds: int, told: str, labelled: Path, tmp_path: Path) -> None:
+    assert run("data", "convert", labelled, "--to", "coco", "--out", tmp_path / "coco").exit_code == 0
+    file = tmp_path / "coco" / "annotations.json"
+    content = json.loads(file.read_text())
+    boxes = [{"image_id": 1, "bbox": [20, 20 + number, 9, 9], "iscrowd": 1} for number in range(crowds)]
+    file.write_text(json.dumps(content | {"annotations": content["annotations"] + boxes}))
+    result = run("data", "check", tmp_path / "coco")
+    assert result.exit_code == 0, result.stdout
+    assert f"3 heads, 3 sources{told}\n" in result.stdout
+
+
 def test_a_bad_row_is_a_line_and_exit_1(labelled: Path) -> None:
     with (labelled / "train.csv").open("a") as file:
         file.write('d,40,40,"[2, 2, -3, 10]",y\n')
@@ -840,6 +854,14 @@ def test_split_writes_folds_and_warns_of_random_ones(labelled: Path, tmp_path: P
     by_source = run("data", "split", labelled, "--folds", 2, "--out", tmp_path / "folds.csv")
     assert "flatters" not in by_source.stderr
     assert "sources" in by_source.stdout
+
+
+def test_split_does_not_overwrite_the_labels(labelled: Path) -> None:
+    before = (labelled / "train.csv").read_text()
+    result = run("data", "split", labelled, "--folds", 2, "--out", labelled / "train.csv")
+    assert result.exit_code == 1
+    assert "train.csv: is there, and no file of folds; name another file" in result.stderr
+    assert (labelled / "train.csv").read_text() == before
 
 
 @pytest.mark.parametrize("layout", ["kaggle", "gwhd", "coco", "yolo"])

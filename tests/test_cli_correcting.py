@@ -94,6 +94,18 @@ def test_photos_that_were_moved_are_found_in_the_folder_named(results: Path, tmp
     assert "1 photo(s) of the results are gone, first a.jpg; name their folder by --photos" in result.stderr
 
 
+def test_what_was_found_on_one_photo_is_never_put_on_another(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "other" / "day2").mkdir(parents=True)
+    (tmp_path / "photos" / "a.jpg").rename(tmp_path / "other" / "a.png")
+    (tmp_path / "photos" / "day1" / "b.jpg").rename(tmp_path / "other" / "day2" / "b.jpg")
+    asked = (results, "--photos", tmp_path / "other", "--out", tmp_path / "out")
+    for command in (("data", "convert", "--to", "cvat"), ("pseudo-label", "--flagged", "--keep", 0.5, "--ignore", 0.3)):
+        result = run(*command, *asked)
+        assert result.exit_code == 1
+        assert "2 photo(s) of the results are gone, first a.jpg; name their folder by --photos" in result.stderr
+        assert not (tmp_path / "out").exists()
+
+
 def test_a_photo_that_has_changed_since_is_refused(results: Path, tmp_path: Path) -> None:
     write_image(tmp_path / "photos" / "a.jpg", np.full((50, 60, 3), 90, dtype=np.uint8))
     result = run("data", "convert", results, "--to", "cvat", "--out", tmp_path / "tasks")
@@ -158,9 +170,9 @@ def test_suspects_are_a_page_and_two_tables(labelled: Path, tmp_path: Path) -> N
 
 def test_suspects_by_a_file_of_predictions_and_photos_without_labels(labelled: Path, tmp_path: Path) -> None:
     more = tmp_path / "more"
-    for name in ("north/c.jpg", "a.jpg"):
+    for name, grey in (("north/c.jpg", 120), ("a.jpg", 90)):
         (more / name).parent.mkdir(parents=True, exist_ok=True)
-        write_image(more / name, np.full((60, 60, 3), 90, dtype=np.uint8))
+        write_image(more / name, np.full((60, 60, 3), grey, dtype=np.uint8))
     file = tmp_path / "submission.csv"
     file.write_text("image_id,PredictionString\na,0.9 2 2 10 10\nb,\nnorth/c,0.4 2 2 10 10\n")
     asked = ("data", "suspects", labelled, "--submission", file, "--out", tmp_path / "out")
@@ -173,6 +185,68 @@ def test_suspects_by_a_file_of_predictions_and_photos_without_labels(labelled: P
     file.write_text("image_id,PredictionString\na,\n")
     assert "1 image(s) are missing, first b; add them" in run(*asked).stderr
     assert run(*asked, "--weights", "x").exit_code == 2
+
+
+def put_grey(photo: Path, grey: int) -> Path:
+    photo.parent.mkdir(parents=True, exist_ok=True)
+    write_image(photo, np.full((60, 60, 3), grey, dtype=np.uint8))
+    return photo
+
+
+def test_photos_without_labels_are_told_by_their_content_and_not_by_their_names(labelled: Path, tmp_path: Path) -> None:
+    put_grey(tmp_path / "more" / "a.jpg", 120)  # another photo than the labelled one of that name
+    (tmp_path / "more" / "copy.jpg").write_bytes((labelled / "train" / "b.jpg").read_bytes())
+    asked = ("data", "suspects", labelled, "--out", tmp_path / "out", "--unlabelled", tmp_path / "more")
+    result = run(*asked)
+    assert result.exit_code == 0, result.stderr
+    assert "1 photo(s) are labelled and not among those to be labelled" in result.stderr
+    assert result.stdout.startswith("2 suspects on 2 photos, 1 photos ordered")
+    with (tmp_path / "out" / "worth.csv").open(newline="") as stream:
+        assert [row["image"] for row in csv.DictReader(stream)] == ["a"]
+    (tmp_path / "s.csv").write_text("image_id,PredictionString\na,0.9 2 2 10 10\nb,\n")
+    result = run(*asked, "--submission", tmp_path / "s.csv")
+    assert result.exit_code == 1
+    assert "a labelled photo and another one have the id a; rename the other one" in result.stderr
+
+
+def test_photos_that_are_all_labelled_are_not_ordered_in_place_of_others(labelled: Path, tmp_path: Path) -> None:
+    result = run("data", "suspects", labelled, "--out", tmp_path / "out", "--unlabelled", labelled / "train")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"error: {labelled}/train: all photos there are labelled, expected some without labels; name another folder\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_photos_without_labels_and_with_one_id_are_refused(labelled: Path, tmp_path: Path) -> None:
+    for name, grey in (("c.jpg", 120), ("c.png", 60)):
+        put_grey(tmp_path / "more" / name, grey)
+    result = run("data", "suspects", labelled, "--out", tmp_path / "out", "--unlabelled", tmp_path / "more")
+    assert result.exit_code == 1
+    assert "two photos have the id c, expected one; delete or rename one of them" in result.stderr
+
+
+def test_suspects_replace_earlier_ones(labelled: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        result = run("data", "suspects", labelled, "--out", tmp_path / "out")
+        assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("worth.csv", "field,wheat price\nnorth,210\n"),
+        ("suspects.csv", "name,reason\nbob,late\n"),
+        ("suspects.html", "<title>Suspects: who ate the wheat</title>"),
+    ],
+)
+def test_suspects_overwrite_no_file_of_the_user(labelled: Path, tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / name).write_text(content)
+    result = run("data", "suspects", labelled, "--out", tmp_path / "own")
+    assert result.exit_code == 1
+    assert f"own: holds {name}, which spica data suspects did not write; name another folder" in result.stderr
+    assert [(file.name, file.read_text()) for file in (tmp_path / "own").iterdir()] == [(name, content)]
 
 
 def test_suspects_need_labels(labelled: Path, tmp_path: Path) -> None:

@@ -2,14 +2,18 @@
 
 import csv
 import json
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
 from painted_frames import paint_frame
+from painted_rasters import write_raster
 from spica.cli import app
 from spica.counting.intervals import CountModel, counted
 from spica.detections import Detections
@@ -17,12 +21,15 @@ from spica.errors import SubmissionError
 from spica.image import Image
 from spica.images import write_image
 from spica.labels.fields import render_field
+from spica.labels.folder import read_labels
 from spica.prediction.card import Card
 from spica.prediction.folder import Order, predict_folder
 from spica.prediction.reading import paths_of, read_results
+from spica.prediction.runtime import Facts
 
 MODEL = CountModel(correction=1.1, between=0.05, within=0.5, reach_90=1.7, reach_95=2.2)
 CARD = Card(threshold=0.5, counts=MODEL)
+SIZED = replace(CARD, side=128, head_sides=(10.0, 160.0))  # for a raster: heads of 40 pixels at 0.5 mm
 WIDTH, HEIGHT = 400, 200
 AREA = (WIDTH + 2 * 1.6) * (HEIGHT + 2 * 1.6) * 0.002**2  # at 2 mm a pixel; heads of 8 pixels reach 1.6 beyond
 
@@ -336,7 +343,7 @@ def test_photos_are_looked_at_first_and_can_be_counted_again(tmp_path: Path) -> 
     assert rows(tmp_path / "out" / "counts.csv")[0]["density"]
     other = run("count", tmp_path / "field.png", "--out", tmp_path / "out", "--gsd", 0.5)
     assert other.exit_code == 1  # that decides how it is looked at
-    assert "holds results already, of other photos or options; count those by `spica count" in other.output
+    assert "holds results already, of other photos or options (gsd); count those by `spica count" in other.output
     assert run("count", tmp_path / "out" / "boxes", "--out", tmp_path / "again").exit_code == 0
 
 
@@ -419,3 +426,170 @@ def test_without_any_photo_there_is_nothing_to_be_added_up(tmp_path: Path) -> No
     result = run("count", tmp_path / "results", "--out", tmp_path / "out", "--overlapping")
     assert (result.exit_code, type(result.exception)) == (1, SystemExit)
     assert rows(tmp_path / "out" / "plots.csv") == []
+
+
+class Bright:
+    """A detector that finds as many heads as a photo is bright, and remembers what it was asked."""
+
+    name = "bright.onnx"
+    card = CARD
+    facts: ClassVar[Facts] = {}
+    workers = 1
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def __call__(self, photo: Image) -> Detections:
+        self.asked.append(int(photo[0, 0, 0]))
+        return as_many_as_bright(photo)
+
+
+@pytest.fixture
+def detector(monkeypatch: pytest.MonkeyPatch) -> Bright:
+    detector = Bright()
+    monkeypatch.setattr("spica.loading.load_detector", lambda _weights, _device: detector)
+    return detector
+
+
+def paint(path: Path, bright: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_image(path, np.full((HEIGHT, WIDTH, 3), bright, dtype=np.uint8))
+
+
+@pytest.mark.parametrize("command", [("count",), ("pseudo-label", "--flagged")])
+def test_photos_that_were_added_or_replaced_since_are_looked_at(
+    command: tuple[str, ...], detector: Bright, tmp_path: Path
+) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    paint(photos / "a.png", 3)
+    paint(photos / "b.png", 5)
+    asked = (command[0], photos, "--out", out, *command[1:])
+
+    def again() -> Result:
+        shutil.rmtree(out / "labels", ignore_errors=True)  # a data set is never written over
+        return run(*asked)
+
+    assert again().exit_code == 0
+    assert "found before, and taken from there" in again().output
+    assert detector.asked == [3, 5]
+    paint(photos / "b.png", 7)
+    paint(photos / "c.png", 9)
+    result = again()
+    assert result.exit_code == 0, result.output
+    assert "what is new or changed is looked at" in result.output
+    assert detector.asked == [3, 5, 7, 9]
+    assert [len(photo.boxes) for photo in read_results(out / "boxes").photos] == [3, 7, 9]
+    if command[0] == "count":
+        assert [row["found"] for row in rows(out / "counts.csv")] == ["3", "7", "9"]
+    else:
+        labels, _ = read_labels(out / "labels")
+        assert [image.heads for image in labels] == [3, 7, 9]
+    (photos / "a.png").unlink()
+    assert again().exit_code == 0
+    assert detector.asked == [3, 5, 7, 9]
+    assert [photo.name for photo in read_results(out / "boxes").photos] == ["b.png", "c.png"]
+
+
+def test_results_of_photos_of_unknown_times_are_counted_by_their_name_alone(detector: Bright, tmp_path: Path) -> None:
+    paint(tmp_path / "photos" / "a.png", 3)
+    assert run("count", tmp_path / "photos", "--out", tmp_path / "out").exit_code == 0
+    (tmp_path / "out" / "boxes" / "photos.json").unlink()
+    result = run("count", tmp_path / "photos", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "holds results already, of other photos or options (photos.json is missing); count those by" in result.output
+    assert run("count", tmp_path / "out" / "boxes", "--out", tmp_path / "again").exit_code == 0
+
+
+def test_plots_are_taken_from_the_column_that_is_named(results: Path, tmp_path: Path) -> None:
+    plots = tmp_path / "p.csv"
+    plots.write_text("image,plot,parcel\na,A,X\nb,A,Y\nc,A,Y\n")
+    result = run("count", results, "--out", tmp_path / "out", "--plots", plots, "--plot-id", "parcel")
+    assert result.exit_code == 0, result.output
+    assert [row["plot"] for row in rows(tmp_path / "out" / "plots.csv")] == ["X", "Y"]
+    assert [row["plot"] for row in rows(tmp_path / "out" / "counts.csv")] == ["X", "Y", "Y"]
+    plots.write_text("image,parcel\na,X\n")
+    assert run("count", results, "--out", tmp_path / "two", "--plots", plots, "--plot-id", "parcel").exit_code == 0
+
+
+def test_a_column_that_plots_lack_is_told_before_any_work(detector: Bright, tmp_path: Path) -> None:
+    paint(tmp_path / "photos" / "a.png", 3)
+    (tmp_path / "p.csv").write_text("image,plot\na,A\n")
+    options = ("--plots", tmp_path / "p.csv", "--plot-id", "parcel")
+    result = run("count", tmp_path / "photos", "--out", tmp_path / "out", *options)
+    assert result.exit_code == 1
+    assert "expected the columns image, parcel, got image, plot" in result.output
+    assert detector.asked == []
+
+
+@pytest.mark.parametrize(
+    ("options", "by", "gsd"),
+    [
+        (("--gsd", 2), "gsd", 2),
+        (("--height", 1, "--angle", 90), "height", None),
+        (("--frame", "1x1", "--corners", "corners.csv"), "frame", None),
+        ((), None, None),
+    ],
+)
+def test_the_record_says_by_what_areas_are_measured(
+    options: tuple[object, ...], by: str | None, gsd: float | None, results: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "corners.csv").write_text(
+        "image,x1,y1,x2,y2,x3,y3,x4,y4\n" + "".join(f"{name},0,0,50,0,50,200,0,200\n" for name in "abc")
+    )
+    given = [tmp_path / one if one == "corners.csv" else one for one in options]
+    assert run("count", results, "--out", tmp_path / "out", *given).exit_code == 0
+    record = json.loads((tmp_path / "out" / "count.json").read_text())
+    assert (record["measured_by"], record["gsd"]) == (by, gsd)
+
+
+@pytest.fixture
+def raster(detector: Bright, tmp_path: Path) -> Path:
+    """Return a raster with coordinates, of 400 x 200 pixels, on which the detector finds heads."""
+    pytest.importorskip("rasterio")
+    detector.card = SIZED
+    return write_raster(tmp_path / "ortho.tif", np.full((HEIGHT, WIDTH, 3), 9, dtype=np.uint8))
+
+
+def test_a_map_never_takes_the_place_of_a_photo(raster: Path, detector: Bright, tmp_path: Path) -> None:
+    keep = tmp_path / "keep.jpg"
+    keep.write_bytes(b"mine")
+    result = run("count", raster, "--out", tmp_path / "out", "--gsd", 0.5, "--map", keep)
+    assert result.exit_code == 1
+    assert "keep.jpg: is there, and not of the counts in" in result.output
+    gone = run("count", raster, "--out", tmp_path / "out", "--gsd", 0.5, "--map", tmp_path / "gone" / "map.png")
+    assert gone.exit_code == 1
+    assert "gone is not a folder; make it first" in gone.output
+    assert (keep.read_bytes(), detector.asked) == (b"mine", [])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_map_of_earlier_counts_makes_room(raster: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for file, named in ((out / "map.png", "map.png"), (tmp_path / "map.png", str(tmp_path / "map.png"))):
+        for _ in range(2):
+            result = run("count", raster, "--out", out, "--gsd", 0.5, "--map", file)
+            assert result.exit_code == 0, result.output
+            assert file.is_file()
+            assert named in json.loads((out / "count.json").read_text())["files"]
+    assert not (out / "map.png").exists()  # it was of the counts before
+
+
+def test_a_raster_is_measured_by_its_coordinates_whatever_gsd_is_given(raster: Path, tmp_path: Path) -> None:
+    result = run("count", raster, "--out", tmp_path / "out", "--gsd", 0.7)
+    assert result.exit_code == 0, result.output
+    assert f"--gsd does not change areas and densities here: {raster} is measured by its coord" in result.output
+    record = json.loads((tmp_path / "out" / "count.json").read_text())
+    assert (record["measured_by"], record["gsd"]) == ("coordinates", None)
+    assert "--gsd" not in run("count", tmp_path / "out" / "boxes", "--out", tmp_path / "again").output
+
+
+def test_a_raster_that_was_replaced_is_refused_with_its_name(raster: Path, detector: Bright, tmp_path: Path) -> None:
+    asked = ("count", raster, "--out", tmp_path / "out")
+    assert run(*asked).exit_code == 0
+    assert "found before, and taken from there" in run(*asked).output
+    looked = list(detector.asked)
+    write_raster(raster, np.full((HEIGHT, WIDTH, 3), 12, dtype=np.uint8), compress="deflate")
+    result = run(*asked)
+    assert result.exit_code == 1
+    assert "of other photos or options (ortho.tif was replaced); count those by `spica count" in result.output
+    assert detector.asked == looked

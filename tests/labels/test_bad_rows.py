@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from spica.errors import AnnotationError
 from spica.labels.folder import read_labels
 from spica.labels.problems import Problem
 
@@ -35,8 +36,11 @@ LEFT_OUT_IN_KAGGLE = [
     pytest.param(box("[1024, 20, 50, 60]"), "outside", "outside the photo", id="just outside"),
     pytest.param(box("[1e300, 1e300, 1e300, 1e300]"), "outside", "outside the photo", id="beyond float32, but finite"),
     pytest.param(box("[0, 0, 1000, 600]"), "huge", "600000 square pixels, more than 200000: not one head", id="huge"),
+    pytest.param(box("[-900, 0, 1300, 600]"), "huge", "240000 square pixels, more", id="huge inside"),
+    pytest.param(box("[1020, 1000, 90, 9]"), "tiny", "36 square pixels, less than 40", id="a corner of it inside"),
+    pytest.param(box("[-90, 9, -3, 60]"), "negative", "-3 x 60, expected > 0", id="negative as written"),
     pytest.param(box("[700, 0, 20, 1]"), "line", "a side is under 2 pixels (20 x 1)", id="line"),
-    pytest.param(box("[1022.5, 9, 80, 90]"), "line", "a side is under 2 pixels", id="a line of it inside"),
+    pytest.param(box("[1022.5, 9, 80, 90]"), "line", "under 2 pixels (1.5 x 90)", id="a line of it inside"),
     pytest.param(box("[700, 100, 6, 5]"), "tiny", "30 square pixels, less than 40: no head", id="tiny"),
     pytest.param(box("[300, 320, 50, 60]"), "duplicate", "the same as in", id="duplicate"),
     pytest.param(box("[10, 20, 50]"), "bbox", "3 numbers", id="three numbers"),
@@ -114,6 +118,16 @@ def test_a_doubtful_row_is_named_and_kept(
 def test_a_box_over_the_border_is_cut_there(tmp_path: Path, put_photo: Callable[..., Path]) -> None:
     kaggle(tmp_path, put_photo, box("[-5, 1000, 50, 60]"))
     assert heads(tmp_path)["b"][1] == [0, 1000, 45, 1024]
+
+
+def test_the_size_of_a_box_over_the_border_is_told_as_it_is_inside(
+    tmp_path: Path, put_photo: Callable[..., Path]
+) -> None:
+    problems = kaggle(tmp_path, put_photo, box("[-900, 0, 1300, 300]") + "\n" + box("[600, 1014, 200, 90]"))
+    large, sliver, *over = problems
+    assert large.text == "the area is 120000 square pixels, more than 100000, rarely one head"
+    assert sliver.text == "one side is over 15 times the other (200 x 10), rarely a head"
+    assert [problem.kind for problem in over] == ["partly outside", "partly outside"]
 
 
 def test_decimals_that_round_over_the_border_are_cut_without_a_word(
@@ -259,6 +273,15 @@ BAD_COCO = [
     pytest.param({"image_id": 1, "bbox": None}, "bbox", "expected bbox", id="null"),
     pytest.param({"image_id": 1, "bbox": [float("nan"), 2, 30, 40]}, "nan", "not a number", id="nan"),
     pytest.param({"image_id": 1, "bbox": [1, 2, 0, 40], "iscrowd": 1}, "no area", "width x height", id="thin crowd"),
+    *(
+        pytest.param(
+            {"image_id": 1, "bbox": [1, 2, 30, 40], "iscrowd": value},
+            "bbox",
+            f"iscrowd 0 or 1, got [1, 2, 30, 40] and {json.dumps(value)}",
+            id=f"iscrowd {json.dumps(value)}",
+        )
+        for value in ("0", "1", None, 2, 0.5, [1])
+    ),
 ]
 
 
@@ -278,6 +301,47 @@ def test_a_bad_annotation_of_coco_is_named_and_the_others_survive(
     assert first.line().startswith(f"{tmp_path / 'labels.json'}, annotation 2")
     assert text in first.line()
     assert labels[0].boxes.tolist() == [[10, 20, 60, 80]]
+
+
+@pytest.mark.parametrize(("value", "ignored"), [(0, 0), (False, 0), (1, 1), (True, 1)])
+def test_a_crowd_of_coco_is_a_number_or_a_truth_value(
+    tmp_path: Path, put_photo: Callable[..., Path], value: int, ignored: int
+) -> None:
+    put_photo(tmp_path / "a.jpg")
+    coco(tmp_path, [{"id": 1, "file_name": "a.jpg"}], [{**GOOD_BOX, "iscrowd": value}])
+    (image,), problems = read_labels(tmp_path)
+    assert (image.heads, len(image.ignored), problems) == (1 - ignored, ignored, [])
+
+
+COCO_TEXT = '{"images": [{"id": 1, "file_name": "a.jpg", "source": "%s"}], "annotations": []}'
+TASK_TEXT = '[{"data": {"image": "a.jpg", "source": "%s"}, "annotations": [{"result": []}]}]'
+
+
+@pytest.mark.parametrize("content", [COCO_TEXT, TASK_TEXT])
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("G\udce4rten", r"labels\.json: is not UTF-8; save it as UTF-8"),
+        (r"\ud83d", r"labels\.json: '\\ud83d' is half a letter, expected both halves"),
+        (r"\uDE00\uD83D", r"labels\.json: '\\ude00' is half a letter"),
+    ],
+)
+def test_json_that_is_not_utf8_is_refused(tmp_path: Path, content: str, source: str, message: str) -> None:
+    text = content % source
+    (tmp_path / "labels.json").write_bytes(text.encode("utf-8", errors="surrogateescape"))
+    with pytest.raises(AnnotationError, match=message) as refused:
+        read_labels(tmp_path)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("source", ["Gärten", r"G\u00e4rten", r"\ud83d\uDE00", "\N{EAR OF MAIZE}", r"C:\\ud83d"])
+def test_json_in_utf8_is_read_however_it_writes_its_letters(
+    tmp_path: Path, put_photo: Callable[..., Path], source: str
+) -> None:
+    put_photo(tmp_path / "a.jpg")
+    text = COCO_TEXT % source
+    (tmp_path / "labels.json").write_text(text, encoding="utf-8")
+    assert [image.source for image in read_labels(tmp_path)[0]] == [json.loads(f'"{source}"')]
 
 
 @pytest.mark.parametrize(

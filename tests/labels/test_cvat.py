@@ -98,6 +98,15 @@ def test_a_project_may_have_one_name_in_two_subsets(tmp_path: Path, put_photo: P
     )
 
 
+def test_a_photo_of_one_subset_is_not_taken_for_that_of_another(tmp_path: Path, put_photo: PutPhoto) -> None:
+    put_photo(tmp_path / "images" / "Validation" / "a.jpg")
+    labels, problems = read(tmp_path, PROJECT)
+    assert [(image.id, image.heads) for image in labels] == [("Validation/a", 0)]
+    assert [(problem.kind, problem.image) for problem in problems if "photo" in problem.kind] == [
+        ("missing photo", "Train/a")
+    ]
+
+
 def test_a_photo_listed_in_two_tasks_is_an_error_and_the_first_stays(home: Path) -> None:
     labels, problems = read(home, PROJECT)
     assert [(image.id, image.heads) for image in labels] == [("a", 2)]

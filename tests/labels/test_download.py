@@ -313,6 +313,26 @@ def test_the_competition_becomes_a_folder(server: Server, tmp_path: Path) -> Non
     assert {headers["authorization"] for _, headers in server.asked} == {basic("ada:k")["Authorization"]}
 
 
+@pytest.mark.parametrize("place", ["file", "file/below/new"])
+def test_an_impossible_place_is_refused_before_anything_is_asked_for(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (tmp_path / "file").write_text("x")
+    message = "file.*: cannot be written, .*file is no folder in which you may write; name another folder"
+    with pytest.raises(DownloadError, match=message):
+        fetch(RemoteFile(f"{server.url}/data.bin", "data.bin"), tmp_path / place)
+    monkeypatch.setattr(sets, "ZENODO_RECORD", f"{server.url}/record")
+    with pytest.raises(DownloadError, match=message):
+        download("gwhd2021", tmp_path / place)
+    assert server.asked == []
+
+
+def test_a_name_that_no_folder_can_have_is_an_error_of_the_download(server: Server, tmp_path: Path) -> None:
+    server.files["/data.bin"] = CONTENT
+    with pytest.raises(DownloadError, match=r"cannot be written \(File name too long\); name another folder"):
+        fetch(RemoteFile(f"{server.url}/data.bin", "data.bin"), tmp_path / ("n" * 300))
+
+
 def test_a_full_folder_is_refused_before_anything_is_fetched(server: Server, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("x")
     with pytest.raises(DownloadError, match="not empty, expected a new folder"):

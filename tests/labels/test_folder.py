@@ -179,6 +179,20 @@ def test_yolo_reports_photos_without_a_file_and_several_classes(tmp_path: Path, 
     ]
 
 
+def test_photos_of_yolo_may_lie_elsewhere_where_their_folder_is_named(tmp_path: Path, put_photo: PutPhoto) -> None:
+    put_photo(tmp_path / "elsewhere" / "day" / "a.jpg")
+    (tmp_path / "data" / "labels" / "day").mkdir(parents=True)
+    (tmp_path / "data" / "labels" / "classes.txt").write_text("wheat head\n")
+    with pytest.raises(AnnotationError, match="no labels"):
+        read_labels(tmp_path / "data", photos=tmp_path / "elsewhere")
+    (tmp_path / "data" / "labels" / "day" / "a.txt").write_text("0 .25 .25 .125 .125\n")
+    labels, problems = read_labels(tmp_path / "data", photos=tmp_path / "elsewhere")
+    assert [(image.id, image.heads) for image in labels] == [("day/a", 1)]
+    assert problems == []
+    with pytest.raises(AnnotationError, match="no labels"):
+        read_labels(tmp_path / "data")
+
+
 def test_yolo_follows_links_to_folders_of_labels_as_to_those_of_photos(tmp_path: Path, put_photo: PutPhoto) -> None:
     data, disk = tmp_path / "data", tmp_path / "disk"
     put_photo(disk / "photos" / "a.jpg")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spica.errors import AnnotationError
+from spica.errors import AnnotationError, OutputError
 from spica.labels.folds import By, caution, hold_out, read_folds, split, write_folds
 from spica.labels.labelled import LabelledImage, Labels
 from spica.labels.problems import Problem
@@ -94,6 +94,22 @@ def test_too_few_groups_are_refused() -> None:
         split(field("a", 9) + field("b", 9), "source", 3)
 
 
+def test_only_what_helps_against_too_few_groups_is_advised() -> None:
+    one_field, two_fields = field("a", 4, sessions=3), field("a", 4, sessions=2) + field("b", 4)
+
+    def advice(labels: Labels, by: By, folds: int) -> str:
+        with pytest.raises(AnnotationError) as refused:
+            split(labels, by, folds)
+        return str(refused.value).partition("; ")[2]
+
+    assert advice(two_fields, "source", 3) == "ask for fewer folds, or split by session, or split by random"
+    assert advice(two_fields, "source", 4) == "ask for fewer folds, or split by random"
+    assert advice(two_fields, "session", 9) == "ask for fewer folds"
+    assert advice(two_fields, "random", 9) == "ask for fewer folds"
+    assert advice(one_field, "source", 3) == "split by session, or split by random"
+    assert advice(field("a", 1), "random", 2) == "label more photos"
+
+
 def test_sessions_make_folds_where_sources_do_not() -> None:
     assert len(split(field("a", 9, sessions=3), "session", 3)) == 3
 
@@ -153,6 +169,19 @@ def test_a_file_of_folds_gives_the_same_folds_again(tmp_path_factory: pytest.Tem
     folds = [tuple(names[:2]), tuple(names[2:])]
     write_folds(file, folds)
     assert read_folds(file) == folds
+
+
+def test_folds_replace_folds_and_nothing_else(tmp_path: Path) -> None:
+    write_folds(tmp_path / "folds.csv", [("a",), ("b",)])
+    (tmp_path / "empty.csv").touch()
+    for name in ("folds.csv", "empty.csv"):
+        write_folds(tmp_path / name, [("b",), ("a",)])
+        assert read_folds(tmp_path / name) == [("b",), ("a",)]
+    labels = 'image_id,width,height,bbox,source\na,9,9,"[1, 1, 5, 5]",x\n'
+    (tmp_path / "train.csv").write_text(labels)
+    with pytest.raises(OutputError, match=r"train\.csv: is there, and no file of folds; name another file"):
+        write_folds(tmp_path / "train.csv", [("a",), ("b",)])
+    assert (tmp_path / "train.csv").read_text() == labels
 
 
 @pytest.mark.parametrize(

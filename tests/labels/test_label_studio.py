@@ -23,7 +23,7 @@ from spica.labels.folder import LAYOUTS, find_layout, read_labels, write_found, 
 from spica.labels.found import found_heads
 from spica.labels.labelled import LabelledImage, Labels
 from spica.labels.photofiles import find_photos
-from spica.labels.photonames import photo_names_of
+from spica.labels.photonames import ids_by_name
 from spica.labels.problems import Problem
 
 PutPhoto = Callable[..., Path]
@@ -97,6 +97,7 @@ def test_what_label_studio_exports_is_read(tmp_path: Path, put_photo: PutPhoto, 
     [
         "/data/local-files/?d=photos/day%201/plot.7%20%28n%29.jpg",
         "/data/upload/1/0123abcd-plot.7_n.jpg",
+        "https://example.org/data/upload/23/0123abcd-plot.7_n.jpg",
         "https://example.org/wheat/day%201/plot.7%20%28n%29.jpg?token=1",
         "s3://bucket/day 1/plot.7 (n).jpg",
         "C:\\fields\\plot.7 (n).jpg",
@@ -111,9 +112,9 @@ def test_a_photo_is_found_by_any_address_that_label_studio_gives_it(photos: Path
 def test_two_photos_that_an_upload_would_name_alike_are_not_guessed(tmp_path: Path, put_photo: PutPhoto) -> None:
     put_photo(tmp_path / "a" / "x.jpg")
     put_photo(tmp_path / "b" / "x.jpg")
-    names = photo_names_of(find_photos(tmp_path))
-    assert names.id_of("upload/1/0123abcd-x.jpg") == "upload/1/0123abcd-x"
-    assert names.id_of("a/x.jpg") == "a/x"
+    names = ("upload/1/0123abcd-x.jpg", "a/x.jpg")
+    assert ids_by_name(names[:1], find_photos(tmp_path)) == {names[0]: "upload/1/0123abcd-x"}
+    assert ids_by_name(names[1:], find_photos(tmp_path)) == {names[1]: "a/x"}
 
 
 def test_the_newest_annotation_that_was_not_skipped_is_used_and_the_others_are_listed(
@@ -209,8 +210,9 @@ def test_other_labels_are_heads_with_a_warning_or_left_out_when_asked(photos: Pa
 def test_labels_beside_a_plain_rectangle_name_it(photos: Path, tmp_path: Path) -> None:
     plain = region(type="rectangle", value={"rectanglelabels": []})
     named = region(type="labels", value={"labels": ["weed"], "rectanglelabels": []})
-    labels, _ = read(tmp_path, [task(1, "a.jpg", annotation(plain, named))], photos=photos, called=("wheat head",))
-    assert labels[0].heads == 0
+    tasks = [task(1, "a.jpg", annotation(plain, named)), task(2, "b.jpg", annotation(region()))]
+    labels, _ = read(tmp_path, tasks, photos=photos, called=("wheat head",))
+    assert [image.heads for image in labels] == [0, 1]
 
 
 def test_a_photo_in_two_tasks_is_an_error_and_the_first_stays(photos: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+import shutil
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +15,9 @@ from spica.detections import Detections, no_detections
 from spica.errors import ImageError, OutputError, SubmissionError, WeightsError
 from spica.image import Image
 from spica.images import DRAWN_SIGN, image_size, write_image
-from spica.prediction.folder import Order, predict_folder, predict_photos
+from spica.prediction.folder import LAYERS, Order, open_journal, predict_folder, predict_photos
 from spica.prediction.runtime import Facts
+from spica.rasters.layers import HEADS_GEOJSON, HEADS_GPKG
 
 PLAIN = "blur not_wheat"  # the flags of a photo of one colour
 
@@ -217,6 +220,29 @@ def test_a_submission_in_a_missing_folder_is_an_error_before_any_work(tmp_path: 
     order = Order([grow(tmp_path / "p", a=1)], tmp_path / "out", 0.5, submission=tmp_path / "gone" / "s.csv")
     with pytest.raises(OutputError, match="gone is not a folder"):
         predict_folder(lambda _: pytest.fail("worked"), order)
+
+
+@pytest.mark.parametrize("name", ["counts.csv", "manifest.json", "../out/detections.csv", "heads.geojson"])
+def test_a_submission_does_not_take_the_place_of_a_result(name: str, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    order = Order([grow(tmp_path / "p", a=1)], tmp_path / "out", 0.5, submission=tmp_path / "out" / name)
+    with pytest.raises(SubmissionError, match="the results themselves have a file of that name; name another file"):
+        predict_folder(lambda _: pytest.fail("worked"), order)
+    assert names(tmp_path / "out") == []
+    predict_folder(two_heads, replace(order, submission=tmp_path / "out" / "mine.csv"))
+    assert len(rows(tmp_path / "out" / "mine.csv")) == 1
+
+
+def test_layers_that_were_corrected_are_not_written_over(tmp_path: Path) -> None:
+    assert LAYERS == (HEADS_GPKG, HEADS_GEOJSON)
+    photos, out = grow(tmp_path / "photos", a=10), tmp_path / "out"
+    for name in LAYERS:
+        out.mkdir()
+        (out / name).write_bytes(b"corrected")
+        with pytest.raises(OutputError, match=rf"out: holds {re.escape(name)} already; name another folder"):
+            open_journal(Order([photos], out, 0.5))
+        assert names(out) == [name]
+        shutil.rmtree(out)
 
 
 def test_pictures_that_would_overwrite_each_other_are_an_error(tmp_path: Path) -> None:

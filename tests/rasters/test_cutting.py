@@ -263,12 +263,16 @@ def test_files_that_do_not_fit_are_one_line_and_no_folder(tmp_path: Path) -> Non
     heads = write_shapes(tmp_path / "heads.gpkg", [on_ground(50, 50, 70, 70)])
     out = tmp_path / "out"
     plain = write_raster(tmp_path / "plain.tif", np.full((200, 200, 3), 80, dtype=np.uint8), crs=None)
+    metres_as_degrees = write_shapes(tmp_path / "degrees.gpkg", [on_ground(0, 0, 200, 200)], crs="EPSG:4326")
     for changes, words in (
         ({"heads": EXPORTS / "corrected.gpkg"}, "has the layers heads, area, expected one; name one by --layer"),
         ({"layer": "wheat"}, "has the layers heads, expected wheat"),
-        ({"heads": tmp_path / "none.gpkg"}, "none.gpkg: cannot be read"),
+        ({"heads": tmp_path / "none.gpkg"}, "none.gpkg: there is no such file, expected polygons; check the path"),
         ({"area": write_shapes(tmp_path / "small.gpkg", [on_ground(0, 0, 90, 200)])}, "no photo of 100 x 100 pixels"),
         ({"area": write_shapes(tmp_path / "empty.gpkg", [])}, "no photo of 100 x 100 pixels"),
+        ({"area": write_shapes(tmp_path / "far.gpkg", [on_ground(900, 0, 1200, 300)])}, "no photo of 100 x 100 pixels"),
+        ({"area": write_shapes(tmp_path / "by.gpkg", [on_ground(200, 0, 400, 200)])}, "no photo of 100 x 100 pixels"),
+        ({"area": metres_as_degrees}, "no photo of 100 x 100 pixels"),
         ({"raster": plain}, "has no coordinate system on the earth"),
         ({"heads": write_shapes(tmp_path / "nowhere.gpkg", [on_ground(0, 0, 9, 9)], crs=None)}, "no coordinate system"),
     ):

@@ -1,6 +1,7 @@
 """Facts about density maps: heads per square metre cell by cell, and a picture that shows them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,10 +29,27 @@ def test_a_cell_has_its_heads_over_the_area_that_is_seen(tmp_path: Path) -> None
         density = density_of(one, boxes, one.gsd)
     assert density.cell == 0.25
     assert density.heads.shape == (3, 4)
-    assert density.heads[0, 0] == pytest.approx(2 / (250 * 500 * GSD**2), rel=0.03)
+    assert density.heads[0, 0] == pytest.approx(2 / (250 * 500 * GSD**2), rel=0.01)
     assert np.isnan(density.heads[2, 3])  # a corner of 100 x 100 pixels
     assert np.isnan(density.heads[:, 1]).all()
     assert density.heads[1, 2] == 0
+
+
+@pytest.mark.parametrize(("width", "height"), [(1010, 1010), (520, 3000), (1350, 1650), (450, 450)])
+@pytest.mark.parametrize("masked", [False, True])
+def test_heads_that_stand_evenly_have_one_density_in_cells_of_any_size(
+    masked: bool, width: int, height: int, tmp_path: Path
+) -> None:
+    mask = np.full((height, width), 255, np.uint8)
+    options: dict[str, Any] = {"mask": mask} if masked else {}
+    raster = write_raster(tmp_path / "o.tif", painted(width, height, np.zeros((0, 4), int)), **options)
+    corners = np.stack(np.meshgrid(np.arange(20, width, 50), np.arange(20, height, 50)), -1).reshape(-1, 2)
+    boxes = np.hstack([corners, corners + 10]).astype(np.float32)  # ten by ten in a cell of 500 x 500 pixels
+    with opened(raster) as one:
+        density = density_of(one, boxes, gsd=0.5)
+    known = np.isfinite(density.heads)
+    assert known.any()
+    np.testing.assert_allclose(density.heads[known], 100 / 0.25**2)
 
 
 def test_the_map_is_drawn_by_the_command(tmp_path: Path) -> None:

@@ -14,9 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 from PIL import ImageFilter
+from typer.testing import CliRunner
 
-from painted_rasters import CARD, GSD, NORTH_UP, ORIGIN, find_painted, painted, scattered, write_raster
+from painted_rasters import CARD, GSD, NORTH_UP, ORIGIN, UTM, find_painted, painted, scattered, write_raster
 from spica.boxes import median_side
+from spica.cli import app
+from spica.cli.rasters import say_what_is_lost
 from spica.detections import Detections
 from spica.errors import ImageError, MissingExtraError, OutputError
 from spica.image import Image
@@ -361,6 +364,50 @@ def test_a_tiff_with_coordinates_is_a_raster_and_any_other_file_a_photo(tmp_path
     assert NORTH_UP[4] < 0
 
 
+def beside(raster: Path, world: bool, facts: str) -> Path:
+    """Write files beside a TIFF that say where it lies; rasterio writes a world file too, if asked."""
+    if world:
+        raster.with_suffix(".tfw").write_text("0.0005\n0\n0\n-0.0005\n500000.00025\n5499999.99975\n")
+    if facts:
+        raster.with_name(f"{raster.name}.aux.xml").write_text(f"<PAMDataset>{facts}</PAMDataset>")
+    return raster
+
+
+def test_coordinates_beside_a_tiff_are_coordinates(tmp_path: Path) -> None:
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    system = f"<SRS>{UTM}</SRS>"
+    raster = beside(write_raster(tmp_path / "a.tif", pixels, crs=None), world=True, facts=system)
+    assert is_raster(raster)
+    with opened(raster) as one:
+        assert one.coordinates is not None
+        assert one.coordinates.transform == pytest.approx(NORTH_UP)
+    assert is_raster(beside(write_raster(tmp_path / "b.tif", pixels, crs=None), world=True, facts=""))
+    assert is_raster(beside(write_raster(tmp_path / "c.tif", pixels, crs=None), world=False, facts=system))
+    statistics = "<Metadata><MDI key='STATISTICS_MEAN'>9</MDI></Metadata>"
+    assert not is_raster(beside(write_raster(tmp_path / "d.tif", pixels, crs=None), world=False, facts=statistics))
+
+
+def test_rasters_that_are_taken_as_photos_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    first, second = (write_raster(tmp_path / name, pixels) for name in ("a.tif", "b.tif"))
+    plain = write_raster(tmp_path / "c.tif", pixels, crs=None)
+    for paths, said in (([first, second], "2 GeoTIFF(s)"), ([tmp_path], "2 GeoTIFF(s)"), ([first, plain], "1 GeoTIFF")):
+        say_what_is_lost(paths)
+        assert capsys.readouterr().err.startswith(said)
+    for alone in (first, plain):
+        say_what_is_lost([alone])
+        assert capsys.readouterr().err == ""
+
+
+def test_commands_tell_of_rasters_that_are_taken_as_photos(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("a.tif", "b.tif"):
+        write_raster(tmp_path / "photos" / name, np.zeros((64, 64, 3), np.uint8))
+    result = CliRunner().invoke(app, ["predict", str(tmp_path / "photos"), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert "2 GeoTIFF(s) are taken as photos" in result.stderr
+
+
 def test_without_the_extra_it_is_said_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raster = write_raster(tmp_path / "a.tif", np.zeros((8, 8, 3), np.uint8))
     monkeypatch.setitem(sys.modules, "rasterio", None)
@@ -405,3 +452,26 @@ def test_what_was_killed_goes_on_with_the_next_window_and_ends_with_the_same_tab
     for name in ("counts.csv", "detections.csv", "heads.geojson", "manifest.json"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
     assert not (tmp_path / "out" / ".unfinished").exists()
+
+
+def stopped(raster: Path, photo: Image, out: Path) -> Order:
+    """Write a raster and look at six windows of it."""
+    order = Order([write_raster(raster, photo)], out, 0.5, card=CARD)
+    with pytest.raises(KeyboardInterrupt):
+        predict_raster(find_painted, order, told=stopping(6))
+    return order
+
+
+def test_a_raster_that_was_replaced_since_is_looked_at_again_from_its_first_window(tmp_path: Path) -> None:
+    order = stopped(tmp_path / "o.tif", painted(WIDTH, HEIGHT, scattered(7, WIDTH, HEIGHT)), tmp_path / "out")
+    (tmp_path / "o.tif").unlink()
+    other = painted(WIDTH, HEIGHT, scattered(8, WIDTH, HEIGHT))
+    assert boxes_of(predicted(write_raster(tmp_path / "o.tif", other), order.out)) == boxes_of(find_painted(other))
+
+
+def test_a_raster_that_lies_elsewhere_since_is_refused(tmp_path: Path) -> None:
+    photo = painted(WIDTH, HEIGHT, scattered(7, WIDTH, HEIGHT))
+    order = stopped(tmp_path / "o.tif", photo, tmp_path / "out")
+    write_raster(tmp_path / "o.tif", photo, transform=(*NORTH_UP[:5], ORIGIN[1] + 1))
+    with pytest.raises(OutputError, match=r"another place \('EPSG:32632 0.0005 0 500000 0 -0.0005 5500000' instead of"):
+        predict_raster(find_painted, order)

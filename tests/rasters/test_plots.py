@@ -3,6 +3,7 @@
 import csv
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from painted_rasters import CARD, GSD, ORIGIN, UTM, find_painted, painted, write_raster
+from painted_rasters import CARD, GSD, NORTH_UP, ORIGIN, UTM, find_painted, painted, write_raster
 from spica.cli import app
 from spica.errors import AnnotationError
 from spica.prediction.folder import Order
+from spica.prediction.journal import Outcome
+from spica.prediction.parts import part_of
+from spica.rasters.counting import whole_part
 from spica.rasters.folder import predict_raster
 from spica.rasters.plots import Plot, read_plots
 from spica.rasters.raster import opened
@@ -95,13 +99,29 @@ def test_a_head_belongs_to_the_plot_that_holds_its_centre(suffix: str, results: 
     assert float(first["density"]) == pytest.approx(1 / area, rel=0.01)
     (whole,) = rows(tmp_path / "out" / "counts.csv")
     assert (whole["image"], whole["found"]) == ("o.tif", "4")
-    assert float(whole["area_m2"]) == pytest.approx(WIDTH * HEIGHT * GSD**2, rel=2e-3)
+    margin = 0.2 * 10  # pixels: a fifth of a head, as around a photo
+    assert float(whole["area_m2"]) == pytest.approx((WIDTH + 2 * margin) * (HEIGHT + 2 * margin) * GSD**2, rel=2e-3)
     meta, _, drawn, fields = read(tmp_path / "out" / "plots.gpkg")
     assert meta["crs"] == UTM
     values = dict(zip(meta["fields"], fields, strict=True))
     assert (values["plot"].tolist(), values["found"].tolist()) == (["7", "12"], [1, 2])
     assert np.isnan(values["heads"]).all()
     assert shapely.from_wkb(drawn[0]).area == pytest.approx(area, rel=1e-3)
+
+
+@pytest.mark.parametrize(("crs", "stretch"), [(UTM, 1), (UTM, 2), (None, 1)])
+def test_a_raster_has_the_area_that_it_has_as_a_photo(crs: str | None, stretch: int, tmp_path: Path) -> None:
+    from spica.counting.ground import Sampled
+
+    transform = (GSD * stretch, 0.0, ORIGIN[0], 0.0, -GSD, ORIGIN[1])
+    file = write_raster(tmp_path / "o.tif", painted(WIDTH, HEIGHT, HEADS), crs=crs, transform=transform)
+    found = find_painted(painted(WIDTH, HEIGHT, HEADS))
+    outcome = Outcome("o.tif", WIDTH, HEIGHT, found)
+    with opened(file) as raster:
+        area = whole_part(raster, outcome, gsd=0.5).area
+    square = replace(outcome, width=WIDTH * stretch, found=found.scaled(stretch, 1))
+    photo = part_of(square, "", Sampled(0.5), framed=False)
+    assert area == pytest.approx(photo.area, rel=2e-3)  # UTM: 0.9996 squared
 
 
 def test_a_plot_partly_outside_has_the_area_of_its_part_inside(results: Path, tmp_path: Path) -> None:
@@ -179,6 +199,11 @@ def test_plots_that_cannot_be_placed_are_refused(raster: Path, tmp_path: Path) -
     (tmp_path / "r.gpkg").write_bytes(b"no layer")
     with pytest.raises(AnnotationError, match=r"r\.gpkg: cannot be read"):
         plots_of(raster, tmp_path / "r.gpkg")
+    with pytest.raises(AnnotationError, match=r"s\.gpkg: there is no such file, expected polygons; check the path"):
+        plots_of(raster, tmp_path / "s.gpkg")
+    (tmp_path / "t.csv").write_text("image,plot\no.tif,a\n")
+    with pytest.raises(AnnotationError, match=r"t\.csv: holds no polygons, which a GeoTIFF needs; .*\.gpkg"):
+        plots_of(raster, tmp_path / "t.csv")
     bare = write_raster(tmp_path / "bare.tif", painted(WIDTH, HEIGHT, HEADS), crs=None)
     with pytest.raises(AnnotationError, match="has no coordinate system on the earth, which plots need"):
         plots_of(bare, other)
@@ -248,6 +273,20 @@ def test_a_raster_that_was_replaced_is_refused(raster: Path, results: Path, tmp_
     result = run("count", results, "--out", tmp_path / "out")
     assert result.exit_code == 1
     assert "has 350 x 250 pixels, expected 700 x 500 as when it was predicted" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("crs", [UTM, "EPSG:32633", None])
+def test_a_raster_that_lies_elsewhere_since_is_refused(
+    crs: str | None, raster: Path, results: Path, tmp_path: Path
+) -> None:
+    north = 1 if crs == UTM else 0
+    write_raster(raster, painted(WIDTH, HEIGHT, HEADS), crs=crs, transform=(*NORTH_UP[:5], ORIGIN[1] + north))
+    if crs is None:  # still a raster, by a world file, in no coordinate system
+        raster.with_suffix(".tfw").write_text("0.0005\n0\n0\n-0.0005\n500000.00025\n5499999.99975\n")
+    result = run("count", results, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    expected = "expected EPSG:32632 0.0005 0 500000 0 -0.0005 5500000 as when it was predicted"
+    assert expected in " ".join(result.output.split())
 
 
 def test_metres_that_are_called_degrees_lie_outside(raster: Path, tmp_path: Path) -> None:

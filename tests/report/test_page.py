@@ -16,7 +16,7 @@ from spica.detections import Detections, no_detections
 from spica.labels.labelled import LabelledImage, Labels
 from spica.report import findings, report_page, sharpness_of, worst_pictures
 from spica.scoring.evaluation import evaluate
-from spica.scoring.rules import KAGGLE, RSNA, RULES, Rule
+from spica.scoring.rules import KAGGLE, RSNA, RULES, WILDS, Rule
 
 VOID = {"br", "col", "img", "meta"}
 SECTIONS = ["scores", "counts", "thresholds", "reliability", "errors", "worst"]
@@ -74,6 +74,13 @@ def found_on(labels: Labels) -> list[Detections]:
 @pytest.fixture
 def page(painted_labels: Labels) -> str:
     return written(painted_labels, found_on(painted_labels))
+
+
+def test_the_page_says_which_boxes_the_score_takes(page: str, painted_labels: Labels) -> None:
+    assert "boxes from score 0.5 on" in page
+    assert "The score takes boxes from score 0.5 on: it is " in page
+    other = written(painted_labels, found_on(painted_labels), 0.0, WILDS)
+    assert other.count("boxes above score 0.5 (all other numbers: from score 0 on)") == 2
 
 
 def test_remarks_stand_under_the_score_and_above_all_else(page: str, painted_labels: Labels) -> None:

@@ -45,7 +45,7 @@ def said(tmp_path: Path) -> Suspicions:
     worths = most_worth([worth_of(image.id, image.source, found[image.id], 0.5) for image in labels])
     paths = {image.id: image.path for image in labels}
     places = places_of(annotations, labels)
-    return Suspicions(suspects(found, labels, 0.5), worths, places, paths, found, 0.5, "x & y")
+    return Suspicions(suspects(found, labels, 0.5), worths, places, found, paths, found, 0.5, "x & y")
 
 
 def test_the_tables_say_where_to_mend(said: Suspicions, tmp_path: Path) -> None:
@@ -82,6 +82,15 @@ def test_a_crop_stays_on_the_photo_and_its_boxes_stay_where_they_are(said: Suspi
     assert border.side == 156  # 2.6 times the longer side
     assert border.found.tolist() == [[96, 10, 154, 70]]  # the crop ends with the photo, at 480
     assert (nothing.labels[0, 2:] - nothing.labels[0, :2]).tolist() == [50, 60]
+
+
+def test_a_photo_worth_labelling_is_itself_though_a_labelled_one_has_its_id(said: Suspicions, tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", np.full((100, 200, 3), 30, dtype=np.uint8))
+    seen = {"a": Detections(SHOWN[:1] / 4, np.array([0.9], np.float32))}
+    worths = [worth_of("a", "north", seen["a"], 0.5)]
+    page = suspects_page(replace(said, worths=worths, paths={"a": tmp_path / "a.png"}, seen=seen), first=2)
+    assert 'viewBox="0 0 200 100"' in page
+    assert "1 boxes, 0 of them doubtful" in page
 
 
 def test_agreement_is_told_in_words(said: Suspicions) -> None:

@@ -21,7 +21,7 @@ from spica.scoring.counting import counting_errors
 from spica.scoring.evaluation import Evaluation, evaluate
 from spica.scoring.intervals import score_interval
 from spica.scoring.plots import write_plots
-from spica.scoring.rules import ADA, KAGGLE, RSNA, RULES, Rule
+from spica.scoring.rules import ADA, KAGGLE, RSNA, RULES, WILDS, Rule
 from spica.scoring.tables import count_table, score_table, worst_table
 
 
@@ -176,6 +176,23 @@ def test_the_score_table_has_a_row_for_each_source_and_one_for_all() -> None:
     assert f"{result.overall.score:.3f} (95 % of samples in {result.interval[0]:.3f} to" in text
     assert "usask_1" in text
     assert text.splitlines()[-2].split()[1] == "all"
+
+
+@pytest.mark.parametrize(
+    ("rule", "threshold", "told"),
+    [
+        (KAGGLE, 0.4, "Scores by rule kaggle, from score 0.4 on: "),
+        (WILDS, 0.0, "Scores by rule wilds, above score 0.5 (all other numbers: from score 0 on): "),
+        (WILDS, 0.5, "Scores by rule wilds, above score 0.5 (all other numbers: from score 0.5 on): "),
+        (WILDS, 0.6, "Scores by rule wilds, from score 0.6 on: "),
+    ],
+)
+def test_the_title_says_which_boxes_the_score_takes(rule: Rule, threshold: float, told: str) -> None:
+    labels, found = field()
+    result = evaluate(found, labels, threshold, rule, average_precision=False)
+    assert text_of(score_table(result)).startswith(told)
+    above = [image.first(int((image.scores > 0.5).sum())) for image in found] if "above" in told else found
+    assert result.overall.score == competition_score(above, labels, rule, threshold=threshold)
 
 
 def test_the_count_table_shows_bias_with_its_sign() -> None:

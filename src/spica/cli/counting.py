@@ -1,37 +1,26 @@
 """The command that turns boxes into answers: heads per photo, plot and square metre."""
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from spica.cli.detecting import Device, Gsd, ViewCount, Views, Weights, detected, looks_of
-from spica.cli.frames import FRAME_PICTURES, FRAMES, Frame, check_frame, frames_on
-from spica.cli.overlapping import OVERLAPS, check_overlapping, counted_once, total, with_shares
+from spica.cli.frames import FRAME_PICTURES, FRAMES, Frame
+from spica.cli.overlapping import OVERLAPS, check_overlapping
+from spica.cli.photos import Measures, Sums, check_measures, check_plots, count_photos, sides_of
 from spica.cli.rasters import Wanted, count_raster
 from spica.cli.terminal import console, fail, misuse, say
 
 if TYPE_CHECKING:
     from spica.counting.answer import Answer
     from spica.counting.counts import Count
-    from spica.counting.ground import Ground
     from spica.labels.problems import Problem
     from spica.prediction.reading import Results
 
 _SHOWN = 20  # rows on the terminal
-
-
-@dataclass(frozen=True, slots=True)
-class Measures:
-    """What the user says of the ground on the photos; nothing, or one of the three."""
-
-    gsd: float | None
-    height: float | None
-    angle: float | None
-    frame: Frame | None
 
 
 def count(
@@ -62,7 +51,7 @@ def count(
             help="CSV with the plot of each photo: image,plot. For a GeoTIFF polygons: .gpkg, .geojson, .shp."
         ),
     ] = None,
-    plot_id: Annotated[str, typer.Option(metavar="COLUMN", help="Column with the names of polygons.")] = "plot",
+    plot_id: Annotated[str, typer.Option(metavar="COLUMN", help="Column with the names of plots.")] = "plot",
     density_map: Annotated[
         Path | None, typer.Option("--map", metavar="FILE.png", help="Draw a map of the density on a GeoTIFF.")
     ] = None,
@@ -76,92 +65,63 @@ def count(
     pictures: Annotated[bool, typer.Option(help="Draw the heads on a copy of each photo.")] = True,
 ) -> None:
     """Count heads per photo, plot and square metre, with intervals; exit with 1 if a photo or a row was left out."""
-    from spica.counting.answer import COUNTS, PLOTS
-    from spica.counting.counts import count as counted
-    from spica.counting.tables import COUNT_COLUMNS, ONCE_COLUMNS, PLOT_COLUMNS, read_plots, write_counts
-    from spica.prediction.parts import by_plot, part_of
-
     if frame is None and corners is not None:
         misuse("--corners needs --frame")
-    measures = Measures(gsd, height, angle, None if frame is None else Frame(_sides(frame), corners, out, pictures))
-    _require_one(measures)
+    measures = Measures(gsd, height, angle, None if frame is None else Frame(sides_of(frame), corners, out, pictures))
+    check_measures(measures)
+    sums = Sums(plots, plot_id, overlapping, int(level) / 100)
     results, raster = _given(paths, out)
     if results is not None and (weights or views != "1" or device != "auto"):
         misuse(f"--weights, --views and --device are for photos; {paths[0]} holds what {results.model} found")
     wanted = None if raster is None else Wanted(raster, plots, plot_id, density_map)
     known_gsd = gsd or (0.0 if results is None else results.gsd)
-    if wanted is None:
-        _check_for_photos(plots, density_map)
+    if wanted is not None:
+        measured = _check_for_raster(wanted, measures, known_gsd)
+    elif density_map is not None:
+        misuse("--map is for one GeoTIFF, or results on one")
     else:
-        _check_for_raster(wanted, measures, known_gsd)
+        check_plots(sums)
+        measured = measures.used(known_gsd)
     if overlapping:
         check_overlapping(raster=wanted is not None, frame=measures.frame is not None)
-    answer = _answer(out, wanted, measures, plots, overlapping=overlapping)
+    answer = _answer(out, wanted, measures, sums)
     answer.check()
     if results is None:
         looks = looks_of(None, gsd)
         models = (weights or (), views, device)
         results = detected(paths, out, "count", models, lambda order: replace(order, pictures=pictures, looks=looks))
-    share = int(level) / 100
     answer.begin(
         {"counted": paths, "model": results.model, "score": results.score}
-        | {"gsd": gsd or results.gsd or None, "height": height, "angle": angle, "frame": frame, "level": share}
+        | {"measured_by": measured, "gsd": known_gsd if measured == "gsd" else None}
+        | {"height": height, "angle": angle, "frame": frame, "level": sums.level}
         | {"corners": corners, "plots": plots, "overlapping": overlapping}
     )
     if wanted is not None:
-        rows, problems = count_raster(results, wanted, out, share, gsd or results.gsd)
-        _tell(rows, plots is not None, results, problems, out)
-        return
-    names = [photo.name for photo in results.photos]
-    plot_of, problems = read_plots(plots, names, results.failed) if plots is not None else ({}, ())
-    grounds, unread = _grounds(measures, results)
-    framed = measures.frame is not None
-    parts = [
-        part_of(photo, plot_of.get(photo.name, ""), grounds.get(photo.name), framed=framed) for photo in results.photos
-    ]
-    rows = [counted([part], results.counts, level=share) for part in parts]
-    if overlapping:
-        parts, unknown = counted_once(results, parts, grounds, out)
-        problems = (*problems, *unknown)
-        write_counts(out / COUNTS, with_shares(rows, parts), ONCE_COLUMNS)
+        rows, problems = count_raster(results, wanted, out, sums.level, known_gsd)
     else:
-        write_counts(out / COUNTS, rows, COUNT_COLUMNS)
-    if overlapping and plots is None:
-        write_counts(out / PLOTS, total(parts, results.counts, share), PLOT_COLUMNS)
-    if plots is not None:
-        rows = [counted(own, results.counts, level=share) for own in by_plot(parts)]
-        write_counts(out / PLOTS, rows, PLOT_COLUMNS)
-    _say_doubts(results, grounds, len(names) - len(plot_of) if plots is not None else 0)
-    _tell(rows, plots is not None, results, (*problems, *unread), out)
+        rows, problems = count_photos(results, measures, sums, out)
+    _tell(rows, plots is not None, results, problems, out)
 
 
-def _answer(out: Path, wanted: Wanted | None, measures: Measures, plots: Path | None, *, overlapping: bool) -> "Answer":
+def _answer(out: Path, wanted: Wanted | None, measures: Measures, sums: Sums) -> "Answer":
     """Return which files will be written, and which must not be."""
-    from spica.counting.answer import COUNTS, PLOTS, Answer
+    from spica.counting.answer import COUNTS, PLOTS, Answer, named_in
 
     files, frame = [COUNTS], measures.frame
-    if plots is not None or overlapping:
+    if sums.plots is not None or sums.overlapping:
         files.append(PLOTS)
-    if plots is not None and wanted is not None:
+    if sums.plots is not None and wanted is not None:
         from spica.rasters.counting import PLOTS_GPKG
 
         files.append(PLOTS_GPKG)
+    if wanted is not None and wanted.map is not None:
+        files.append(named_in(out, wanted.map))
     if frame is not None:
         files += [FRAMES, FRAME_PICTURES]
-    if overlapping:
+    if sums.overlapping:
         files.append(OVERLAPS)
-    given = (plots, None if frame is None else frame.corners)
+    given = (sums.plots, None if frame is None else frame.corners)
     return Answer(out, tuple(files), tuple(path for path in given if path is not None))
-
-
-def _say_doubts(results: "Results", grounds: Mapping[str, "Ground"], without_plot: int) -> None:
-    """Say what makes measures and plots doubtful, though every file could be read."""
-    from spica.prediction.parts import doubt_of
-
-    if doubt := doubt_of(results.photos, grounds):
-        say(f"is the measure right? by it {doubt}; --gsd is in millimetres, --frame and --height are in metres")
-    if without_plot:
-        say(f"{without_plot:,} of {len(results.photos):,} photos are in no plot")
 
 
 def _given(paths: list[Path], out: Path) -> tuple["Results | None", Path | None]:
@@ -198,28 +158,8 @@ def _tell(rows: Sequence["Count"], plots: bool, results: "Results", problems: Se
     typer.echo(f"written to {out}")
 
 
-def _require_one(measures: Measures) -> None:
-    given = [measures.gsd is not None, measures.height is not None, measures.frame is not None]
-    if sum(given) > 1:
-        misuse("give one of --gsd, --height with --angle, and --frame")
-    if (measures.height is None) != (measures.angle is None):
-        misuse("--height and --angle go together")
-    if measures.frame is not None:
-        check_frame(measures.frame)
-
-
-def _check_for_photos(plots: Path | None, density_map: Path | None) -> None:
-    """Stop if something is asked for that needs a raster."""
-    from spica.rasters.plots import PLOT_SUFFIXES
-
-    if density_map is not None:
-        misuse("--map is for one GeoTIFF, or results on one")
-    if plots is not None and plots.suffix.lower() in PLOT_SUFFIXES:
-        fail(f"error: {plots}: polygons need one GeoTIFF with coordinates to lie on; for photos give a CSV: image,plot")
-
-
-def _check_for_raster(wanted: Wanted, measures: Measures, gsd: float) -> None:
-    """Find what will not do before hours of detecting: plots or a map that do not fit the raster."""
+def _check_for_raster(wanted: Wanted, measures: Measures, gsd: float) -> str | None:
+    """Return by what the raster is measured; stop before hours of detecting if plots or a map do not fit it."""
     from spica.rasters.plots import read_plots
     from spica.rasters.raster import opened
 
@@ -232,27 +172,11 @@ def _check_for_raster(wanted: Wanted, measures: Measures, gsd: float) -> None:
             read_plots(wanted.plots, raster, wanted.column)
         if wanted.map is not None and not (raster.gsd or gsd):
             misuse(f"--map needs metres, and {wanted.raster} has no coordinate system on the earth; give --gsd")
-
-
-def _sides(frame: str) -> tuple[float, float]:
-    """Return the sides of a frame in metres."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)x(\d+(?:\.\d+)?)", frame)
-    if found is None or not all(float(side) > 0 for side in found.groups()):
-        misuse(f"--frame is {frame!r}, expected two sides in metres, such as 0.5x0.5")
-    return float(found[1]), float(found[2])
-
-
-def _grounds(measures: Measures, results: "Results") -> tuple[Mapping[str, "Ground"], tuple["Problem", ...]]:
-    """Return the ground on each photo where it is known, and what is to be said of the frames on the others."""
-    from spica.counting.ground import FromAbove, Sampled
-
-    if measures.frame is not None:
-        return frames_on(results, measures.frame)
-    names = [photo.name for photo in results.photos]
-    if measures.height is not None and measures.angle is not None:
-        return dict.fromkeys(names, FromAbove(measures.height, measures.angle)), ()
-    gsd = measures.gsd or results.gsd
-    return dict.fromkeys(names, Sampled(gsd)) if gsd else {}, ()
+        if raster.coordinates is None:
+            return measures.used(gsd)
+    if measures.gsd is not None:
+        say(f"--gsd does not change areas and densities here: {wanted.raster} is measured by its coordinates")
+    return "coordinates"
 
 
 def _show(rows: Sequence["Count"], plots: bool) -> None:

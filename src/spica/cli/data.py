@@ -38,8 +38,9 @@ def check(
         typer.echo(f"{problem.severity}: {problem.line()}")
     errors = sum(problem.severity == "error" for problem in problems)
     heads, empty = sum(image.heads for image in labels), sum(image.heads == 0 for image in labels)
-    sources = len({image.source for image in labels})
-    typer.echo(f"{len(labels):,} images ({empty:,} without heads), {heads:,} heads, {sources:,} sources")
+    sources, ignored = len({image.source for image in labels}), sum(len(image.ignored) for image in labels)
+    told = f", {ignored:,} box{'' if ignored == 1 else 'es'} to be ignored" if ignored else ""
+    typer.echo(f"{len(labels):,} images ({empty:,} without heads), {heads:,} heads, {sources:,} sources{told}")
     if errors:
         fail(f"{errors:,} errors, {len(problems) - errors:,} warnings")
     typer.echo(f"no errors, {len(problems):,} warnings")

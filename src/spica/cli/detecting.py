@@ -1,13 +1,14 @@
 """Commands that find heads with a detector, and make a model file of one."""
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeAlias
 
 import typer
 
+from spica.cli.rasters import say_what_is_lost
 from spica.cli.terminal import fail, misuse, progress, say
 from spica.errors import needing
 
@@ -67,6 +68,7 @@ def predicted(detector: "Detector", order: "Order") -> "Summary":
     """Write the result folder of photos, or of one raster, with progress, and say what is to be known of it."""
     from spica.rasters.raster import only_raster
 
+    say_what_is_lost(order.paths)
     signal.signal(signal.SIGTERM, _interrupt)  # a polite kill stops as Ctrl-C does
     summary = (_predicted_raster if only_raster(order.paths) else _predicted_photos)(detector, order)
     typer.echo(_result(summary, order.score, order.out))
@@ -84,32 +86,42 @@ def detected(
     """Return the results on photos or a raster, written to `out`/boxes.
 
     `models` are weights, views and device; `wanted` changes the order that these give. Results of the same order that
-    are there already, from a command that was interrupted later, are taken; others are not overwritten: `command` is
-    what takes them.
+    are there already are taken, and only photos that are new or were changed since are looked at; others are not
+    overwritten: `command` is what takes them.
     """
     from spica.loading import load_ensemble
     from spica.prediction.folder import order_for
     from spica.prediction.reading import is_result_folder, read_results
+    from spica.prediction.renewal import read_stamps, reopen, stamps_of, write_stamps
 
     boxes = out / BOXES
     weights, views, device = models
     detector = load_ensemble(weights, device, views=int(views))
     order = wanted(order_for(detector, paths, boxes))
-    if not is_result_folder(boxes):
-        predicted(detector, order)
-    elif _is_of(order, boxes):
-        say(f"found before, and taken from there: {boxes}")
-    else:
-        fail(
-            f"error: {boxes} holds results already, of other photos or options; {command} those by `spica {command} "
-            f"{boxes}`, or name another folder"
+    now = stamps_of(paths)
+    if is_result_folder(boxes):
+        before = read_stamps(boxes)
+        if other := _differences(order, before, now):
+            fail(
+                f"error: {boxes} holds results already, of other photos or options ({', '.join(other)}); {command} "
+                f"those by `spica {command} {boxes}`, or name another folder"
+            )
+        if now == before:
+            say(f"found before, and taken from there: {boxes}")
+            return read_results(boxes)
+        say(
+            f"found before, but with other photos: what is new or changed is looked at, what is gone forgotten: {boxes}"
         )
+        reopen(order)
+    predicted(detector, order)
+    write_stamps(boxes, now)
     return read_results(boxes)
 
 
-def _is_of(order: "Order", folder: Path) -> bool:
-    """Return whether complete results are of an order."""
-    from spica.prediction.reading import is_same_order
+def _differences(order: "Order", before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return in what complete results are not of an order; those of a raster are of its stamp `before` alone."""
+    from spica.prediction.folder import STAMPS
+    from spica.prediction.reading import differences
     from spica.rasters.folder import described, side_of
     from spica.rasters.raster import only_raster, opened
 
@@ -117,7 +129,12 @@ def _is_of(order: "Order", folder: Path) -> bool:
     if path is not None:
         with opened(path) as raster:
             order = described(raster, order, side_of(raster, order))
-    return is_same_order(folder, order)
+    other = differences(order.out, order)
+    if not before:
+        other.append(f"{STAMPS} is missing")
+    elif path is not None and before != now:
+        other.append(f"{path.name} was replaced")
+    return other
 
 
 def _predicted_photos(detector: "Detector", order: "Order") -> "Summary":

@@ -1,5 +1,6 @@
 """The command that scores a detector, or a file of predictions, against labels."""
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from spica.prediction.looking import Looks
     from spica.prediction.runtime import Detector
     from spica.scoring.evaluation import Evaluation
+
+
+_LONGEST_ID = 4096  # letters; behind an id there may be all boxes of a photo, more than a field of CSV may hold
 
 
 def evaluate(
@@ -110,22 +114,15 @@ def _asked(images: Path | None, fold: int | None, weights: Path | None, part: st
         AnnotationError: if a file cannot be read, or there is no such fold or part.
     """
     from spica.errors import AnnotationError
-    from spica.labels.parts import read_parts
+    from spica.labels.parts import parts_file, read_parts
 
     asked = {} if images is None else {images: _ids(images, fold)}
     if part is not None and weights is not None:
-        file = _parts_file(weights)
+        file = parts_file(weights)
         asked[file] = {name for name, had in read_parts(file).items() if had == part}
         if not asked[file]:
             raise AnnotationError(f"{file}: no image had the part {part}; choose another part")
     return asked
-
-
-def _parts_file(weights: Path) -> Path:
-    """Return the parts.csv beside weights, which may not be there."""
-    from spica.labels.parts import PARTS_TABLE
-
-    return (weights if weights.is_dir() else weights.parent) / PARTS_TABLE
 
 
 def _say_exposure(weights: Sequence[Path], trained_on: str, labels: "Labels") -> tuple[str, ...]:
@@ -137,13 +134,13 @@ def _say_exposure(weights: Sequence[Path], trained_on: str, labels: "Labels") ->
     Raises:
         AnnotationError: if a table of parts cannot be read.
     """
-    from spica.labels.parts import exposure, read_parts
+    from spica.labels.parts import exposure, parts_file, read_parts
 
     if not weights:
         remark = f"the shipped model was trained on {trained_on}; on photos that it was trained on its score flatters"
         say(remark)
         return (remark,)
-    files = [file for file in map(_parts_file, weights) if file.is_file()]
+    files = [file for file in map(parts_file, weights) if file.is_file()]
     remarks = tuple(f"{exposure((image.id for image in labels), read_parts(file))} ({file})" for file in files)
     for remark in remarks:
         say(f"{remark}; --part chooses")
@@ -192,7 +189,11 @@ def _ids(file: Path, fold: int | None) -> set[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise AnnotationError(f"{file}: cannot be read ({error}), expected a text file with one id a line") from error
     # The first column of a CSV file serves as well: its header is no id.
-    return {line.partition(",")[0].strip() for line in lines if line.strip()} - {"image_id"}
+    return {_first_field(line.strip()) for line in lines if line.strip()} - {"image_id"}
+
+
+def _first_field(line: str) -> str:
+    return next(csv.reader([line[:_LONGEST_ID]]))[0].strip()
 
 
 def _detected(detect: "Detector", labels: "Labels", looks: "Looks") -> dict[str, "Detections"]:

@@ -1,8 +1,11 @@
 """What `spica count` does with a raster: counts of the whole and of plots drawn on it, as tables and layers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from spica.cli.terminal import say
 
 if TYPE_CHECKING:
     from spica.counting.counts import Count
@@ -20,13 +23,24 @@ class Wanted:
     map: Path | None
 
 
+def say_what_is_lost(paths: Sequence[Path]) -> None:
+    """Say how many rasters are taken as photos, if there are any."""
+    from spica.rasters.raster import rasters_among
+
+    if rasters := rasters_among(paths):
+        say(
+            f"{len(rasters):,} GeoTIFF(s) are taken as photos, {rasters[0]} first: their coordinates and scale are not "
+            "used; give them one by one"
+        )
+
+
 def count_raster(
     results: "Results", wanted: Wanted, out: Path, level: float, gsd: float
 ) -> tuple[list["Count"], tuple["Problem", ...]]:
     """Write counts.csv, and plots.csv and plots.gpkg if there are plots; return counts and problems.
 
     Raises:
-        ImageError: if the raster has another size than when it was predicted.
+        ImageError: if the raster has another size, or lies elsewhere, than when it was predicted.
     """
     from spica.counting.answer import COUNTS, PLOTS
     from spica.counting.counts import count
@@ -43,6 +57,11 @@ def count_raster(
             raise ImageError(
                 f"{wanted.raster}: has {raster.width} x {raster.height} pixels, expected {photo.width} x "
                 f"{photo.height} as when it was predicted; predict it again"
+            )
+        if results.place and results.place != raster.place:
+            raise ImageError(
+                f"{wanted.raster}: lies at {raster.place or 'no place'}, expected {results.place} as when it was "
+                "predicted (coordinate system and transform); predict it again"
             )
         plots, problems = read_plots(wanted.plots, raster, wanted.column) if wanted.plots is not None else ((), ())
         rows = [count([whole_part(raster, photo, gsd)], results.counts, level=level)]

@@ -1,6 +1,8 @@
 """The command that lists the labels that look wrong, and the photos most worth labelling."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from spica.labels.problems import Place
     from spica.report.suspects import Suspicions
 
+_SUSPECTS, _WORTH, _PAGE = "suspects.csv", "worth.csv", "suspects.html"
 _LEAST_SUBMITTED = 0.5  # threshold for a file of predictions, which tells none
 
 
@@ -47,17 +50,21 @@ def suspects(
     from spica.scoring.suspects import suspects as suspected
     from spica.scoring.worth import most_worth, worth_of
 
+    _require_place(out)
     labels, places = _labels(data, photos)
-    others = _others(unlabelled, {image.id for image in labels})
-    paths = {image.id: image.path for image in labels} | others
-    found, threshold, subject = _found(paths, weights or (), submission, device)
+    labelled = {image.id: image.path for image in labels}
+    sources = {image.id: image.source for image in labels}
+    others = labelled
+    if unlabelled is not None:
+        others = _others(unlabelled, labelled.values())
+        sources = {name: name.rpartition("/")[0] or "unknown" for name in others}
+    looked, threshold, subject = _found((labelled, others), weights or (), submission, device)
     threshold = threshold if score is None else score
-    listed = suspected({image.id: found[image.id] for image in labels}, labels, threshold)
-    sources = {name: name.rpartition("/")[0] or "unknown" for name in others}
-    sources = sources or {image.id: image.source for image in labels}
-    worths = most_worth([worth_of(name, source, found[name], threshold) for name, source in sources.items()])
+    found, seen = ({name: looked[path] for name, path in paths.items()} for paths in (labelled, others))
+    listed = suspected(found, labels, threshold)
+    worths = most_worth([worth_of(name, source, seen[name], threshold) for name, source in sources.items()])
     told = f"{data.resolve().name}, {len(labels):,} photos, beside {subject} from score {threshold:g} on"
-    _write(out, Suspicions(listed, worths, places, paths, found, threshold, told), first)
+    _write(out, Suspicions(listed, worths, places, found, others, seen, threshold, told), first)
     typer.echo(f"{len(listed):,} suspects on {len(labels):,} photos, {len(worths):,} photos ordered: {out}")
 
 
@@ -81,50 +88,91 @@ def _labels(data: Path, photos: Path | None) -> "tuple[Labels, dict[str, tuple[P
     return labels, places_of(annotations, labels)
 
 
-def _others(folder: Path | None, labelled: set[str]) -> dict[str, Path]:
-    """Return the photos in a folder that have no labels, by their id.
+def _others(folder: Path, labelled: Iterable[Path]) -> dict[str, Path]:
+    """Return the photos in a folder that are none of those labelled, by their id; files are compared, not names.
 
     Raises:
-        ImageError: if there is no photo.
+        ImageError: if there is no such photo, or two have the same id.
     """
+    from spica.errors import ImageError
     from spica.images import name_photos
+    from spica.labels.photofiles import digest
     from spica.labels.photoids import photo_ids
 
-    if folder is None:
-        return {}
-    photos = name_photos([folder])
-    by_id = {photo: photos[name] for name, photo in photo_ids(photos).items()}
-    others = {name: path for name, path in by_id.items() if name not in labelled}
-    if len(others) < len(by_id):
-        say(f"{folder}: {len(by_id) - len(others):,} photo(s) are labelled and not among those to be labelled")
+    photos, known = name_photos([folder]), {digest(path) for path in labelled}
+    others: dict[str, Path] = {}
+    for name, photo in photo_ids(photos).items():
+        if digest(photos[name]) in known:
+            continue
+        if photo in others:
+            raise ImageError(f"{folder}: two photos have the id {photo}, expected one; delete or rename one of them")
+        others[photo] = photos[name]
+    if not others:
+        raise ImageError(f"{folder}: all photos there are labelled, expected some without labels; name another folder")
+    if len(others) < len(photos):
+        say(f"{folder}: {len(photos) - len(others):,} photo(s) are labelled and not among those to be labelled")
     return others
 
 
 def _found(
-    paths: Mapping[str, Path], weights: Sequence[Path], submission: Path | None, device: str
-) -> "tuple[dict[str, Detections], float, str]":
+    photos: Sequence[Mapping[str, Path]], weights: Sequence[Path], submission: Path | None, device: str
+) -> "tuple[dict[Path, Detections], float, str]":
     """Return what a detector, or a file, found on each photo; the score from which it is sure; and its name.
 
     Raises:
-        SubmissionError: if a photo is missing in the file.
+        SubmissionError: if a photo is missing in the file, or two have the same id, which the file cannot tell apart.
     """
-    from spica.errors import SubmissionError
     from spica.loading import load_ensemble
     from spica.prediction.runtime import detect_file
-    from spica.prediction.submission import read_submission
 
+    names = {path: name for paths in photos for name, path in paths.items()}
     if submission is not None:
-        submitted = read_submission(submission)
-        if missing := [name for name in paths if name not in submitted]:
-            raise SubmissionError(f"{submission}: {len(missing)} image(s) are missing, first {missing[0]}; add them")
-        return {name: submitted[name] for name in paths}, _LEAST_SUBMITTED, submission.name
+        return _submitted(names, submission), _LEAST_SUBMITTED, submission.name
     detect = load_ensemble(weights, device)
     say(f"with labels that it was trained on, {detect.name} has learnt to agree: see docs/data.md")
     with progress() as bar:
-        return (
-            {name: detect_file(detect, path) for name, path in bar.track(paths.items(), description="photos")},
-            detect.card.threshold,
-            detect.name,
+        found = {path: detect_file(detect, path) for path in bar.track(names, description="photos")}
+    return found, detect.card.threshold, detect.name
+
+
+def _submitted(names: Mapping[Path, str], file: Path) -> "dict[Path, Detections]":
+    """Return what a file says was found on each photo, given its id.
+
+    Raises:
+        SubmissionError: as `_found`.
+    """
+    from spica.errors import SubmissionError
+    from spica.prediction.submission import read_submission
+
+    submitted = read_submission(file)
+    if missing := [name for name in names.values() if name not in submitted]:
+        raise SubmissionError(f"{file}: {len(missing)} image(s) are missing, first {missing[0]}; add them")
+    name, count = Counter(names.values()).most_common(1)[0]
+    if count > 1:
+        raise SubmissionError(f"{file}: a labelled photo and another one have the id {name}; rename the other one")
+    return {path: submitted[name] for path, name in names.items()}
+
+
+def _require_place(folder: Path) -> None:
+    """Do nothing if page and tables can be written: those of earlier suspects may be replaced, nothing else.
+
+    Raises:
+        OutputError: if another file would be overwritten.
+    """
+    from spica.errors import OutputError
+    from spica.labels.table import may_replace
+    from spica.report.page import is_page
+    from spica.report.suspects import SUSPECT_COLUMNS, WORTH_COLUMNS
+
+    page = folder / _PAGE
+    own = {
+        _SUSPECTS: may_replace(folder / _SUSPECTS, SUSPECT_COLUMNS),
+        _WORTH: may_replace(folder / _WORTH, WORTH_COLUMNS),
+        _PAGE: not os.path.lexists(page) or is_page(page),
+    }
+    if foreign := [name for name, is_own in own.items() if not is_own]:
+        raise OutputError(
+            f"{folder}: holds {', '.join(foreign)}, which spica data suspects did not write; name another folder"
         )
 
 
@@ -134,7 +182,7 @@ def _write(folder: Path, said: "Suspicions", first: int) -> None:
     from spica.report.suspects import suspect_rows, suspects_page, worth_rows
 
     make_folder(folder)
-    for file, (columns, *rows) in (("suspects.csv", suspect_rows(said)), ("worth.csv", worth_rows(said))):
+    for file, (columns, *rows) in ((_SUSPECTS, suspect_rows(said)), (_WORTH, worth_rows(said))):
         write_table(folder / file, columns, rows)
     page = suspects_page(said, first).encode("utf-8", "backslashreplace")
-    write_atomically(folder / "suspects.html", page)
+    write_atomically(folder / _PAGE, page)

@@ -23,9 +23,9 @@ OVERLAP_COLUMNS = ("image", "other", "part_of_image", "part_of_other", "fitting"
 
 
 def read_plots(
-    file: Path, photos: Collection[str], failed: Collection[str] = ()
+    file: Path, photos: Collection[str], failed: Collection[str] = (), column: str = "plot"
 ) -> tuple[dict[str, str], tuple[Problem, ...]]:
-    """Return the plot of each photo in a CSV file with the columns image and plot; further columns do not matter.
+    """Return the plot of each photo in a CSV file with columns image and `column`; further columns do not matter.
 
     A photo may be named as in `photos`, by its file name, or by that without its ending, if only one has it. Photos
     that `failed` have a plot that lacks them, which is a problem of its own.
@@ -33,7 +33,7 @@ def read_plots(
     Raises:
         AnnotationError: if the file cannot be read or lacks a column; a bad row is a problem and left out.
     """
-    return _read(file, ("image", "plot"), photos, _plot, failed)
+    return _read(file, ("image", column), photos, partial(_plot, column), failed)
 
 
 def read_frames(
@@ -122,11 +122,11 @@ def _read(
     return values, tuple(problems)
 
 
-def _plot(place: Place, row: Mapping[str, str]) -> str | Problem:
-    plot = row["plot"].strip()
+def _plot(column: str, place: Place, row: Mapping[str, str]) -> str | Problem:
+    plot = row[column].strip()
     if plot:
         return plot
-    return error("no plot", place, row["image"], "the plot is empty", "name it; the row is left out")
+    return error("no plot", place, row["image"], f"the {column} is empty", "name it; the row is left out")
 
 
 def _frame(sides: tuple[float, float], place: Place, row: Mapping[str, str]) -> Quadrat | Problem:

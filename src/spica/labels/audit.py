@@ -52,7 +52,7 @@ def _size(image: AnnotatedImage, *, deep: bool) -> tuple[int, int] | Problem:
     if undecodable(image.id):
         return error("name", image.place, image.id, "the name of the photo is not UTF-8", "rename the file")
     if not _is_file(image.path):
-        remedy = "put the photo there, or delete its rows"
+        remedy = "put the photo there, mend its name, or delete its rows"
         return error("missing photo", image.place, image.id, f"there is no photo {image.path}", remedy)
     try:
         size = _decoded_size(image.path) if deep else image_size(image.path)

@@ -27,7 +27,6 @@ _LEFT_OUT = "mend or delete it; it is left out"
 _KEPT = "look at it; it is kept"
 
 _Rows: TypeAlias = Float[np.ndarray, "n 4"]
-_Sides: TypeAlias = Float[np.ndarray, " n"]
 _Mask: TypeAlias = Bool[np.ndarray, " n"]
 
 
@@ -35,10 +34,12 @@ _Mask: TypeAlias = Bool[np.ndarray, " n"]
 class _Flaw:
     """A flaw that boxes may have: which ones do, what to say, and whether they stay in all the same.
 
-    The text may name {width} and {height} as written, and {area} of the part inside the photo.
+    `edges` are those it was judged by: as written, or cut at the borders. The text may name their {width}, {height} and
+    {area}.
     """
 
     kind: str
+    edges: _Rows
     boxes: _Mask
     text: str
     kept: bool = False
@@ -52,7 +53,7 @@ def sound_boxes(image: str, size: tuple[int, int], rows: Sequence[BoxRow]) -> tu
     if not rows:
         return no_boxes(), []
     edges = _pixels(rows, size)
-    sound, problems = _kept(image, rows, edges, _flaws(edges, size))
+    sound, problems = _kept(image, rows, _flaws(edges, size))
     kept = [row for row, is_sound in zip(rows, sound.tolist(), strict=True) if is_sound]
     boxes = clip(edges[sound].astype(np.float32), *size)
     repeated, doubles = _duplicates(image, boxes, kept)
@@ -64,17 +65,17 @@ def sound_regions(image: str, size: tuple[int, int], rows: Sequence[BoxRow]) -> 
     if not rows:
         return no_boxes(), []
     edges = _pixels(rows, size)
-    sound, problems = _kept(image, rows, edges, _broken(edges, size))
+    sound, problems = _kept(image, rows, _broken(edges, size))
     return clip(edges[sound].astype(np.float32), *size), problems
 
 
-def _kept(image: str, rows: Sequence[BoxRow], edges: _Rows, flaws: Iterable[_Flaw]) -> tuple[_Mask, list[Problem]]:
+def _kept(image: str, rows: Sequence[BoxRow], flaws: Iterable[_Flaw]) -> tuple[_Mask, list[Problem]]:
     """Return which boxes have no flaw that leaves them out, and each flaw of those that had none worse."""
     sound = np.ones(len(rows), dtype=np.bool_)
     problems: list[Problem] = []
     for flaw in flaws:
         flawed = np.flatnonzero(flaw.boxes & sound).tolist()
-        problems.extend(_problem(flaw, image, rows[index].place, edges[index]) for index in flawed)
+        problems.extend(_problem(flaw, image, rows[index].place, flaw.edges[index]) for index in flawed)
         if not flaw.kept:
             sound &= ~flaw.boxes
     return sound, problems
@@ -93,10 +94,12 @@ def _flaws(edges: _Rows, size: tuple[int, int]) -> Iterator[_Flaw]:
     """Yield every flaw in the order in which a box is blamed for it: first what is no box, then what is no head."""
     yield from _broken(edges, size)
     plain, inside = _finite(edges, size)
-    yield from _sizes(inside[:, 2] - inside[:, 0], inside[:, 3] - inside[:, 1], size)
+    yield from _sizes(inside, size)
     over = (np.abs(inside - plain) > ROUNDING).any(axis=1)
     shown = f"the photo of {size[0]} x {size[1]}"
-    yield _Flaw("partly outside", over, f"the box reaches over the border of {shown}; it is cut there", kept=True)
+    yield _Flaw(
+        "partly outside", edges, over, f"the box reaches over the border of {shown}; it is cut there", kept=True
+    )
 
 
 def _finite(edges: _Rows, size: tuple[int, int]) -> tuple[_Rows, _Rows]:
@@ -111,27 +114,32 @@ def _broken(edges: _Rows, size: tuple[int, int]) -> Iterator[_Flaw]:
     width, height = plain[:, 2] - plain[:, 0], plain[:, 3] - plain[:, 1]
     as_float32 = inside.astype(np.float32)  # where a side of a ten-thousandth of a pixel may vanish
 
-    yield _Flaw("nan", np.isnan(edges).any(axis=1), "an edge is not a number")
-    yield _Flaw("infinite", np.isinf(edges).any(axis=1), "an edge is infinite")
-    yield _Flaw("negative", (width < 0) | (height < 0), "width x height is {width:g} x {height:g}, expected > 0")
-    yield _Flaw("no area", (width == 0) | (height == 0), "width x height is {width:g} x {height:g}, expected > 0")
-    yield _Flaw("outside", ~is_valid(as_float32), f"the box is outside the photo of {size[0]} x {size[1]}")
+    yield _Flaw("nan", edges, np.isnan(edges).any(axis=1), "an edge is not a number")
+    yield _Flaw("infinite", edges, np.isinf(edges).any(axis=1), "an edge is infinite")
+    yield _Flaw("negative", edges, (width < 0) | (height < 0), "width x height is {width:g} x {height:g}, expected > 0")
+    yield _Flaw(
+        "no area", edges, (width == 0) | (height == 0), "width x height is {width:g} x {height:g}, expected > 0"
+    )
+    yield _Flaw("outside", edges, ~is_valid(as_float32), f"the box is outside the photo of {size[0]} x {size[1]}")
 
 
-def _sizes(width: _Sides, height: _Sides, size: tuple[int, int]) -> Iterator[_Flaw]:
-    """Yield the flaws of size; `width` and `height` are those of the part inside the photo."""
+def _sizes(inside: _Rows, size: tuple[int, int]) -> Iterator[_Flaw]:
+    """Yield the flaws of size; `inside` are the edges cut at the borders."""
+    width, height = inside[:, 2] - inside[:, 0], inside[:, 3] - inside[:, 1]
     scale = size[0] * size[1] / REFERENCE_AREA
     areas, shorter, longer = width * height, np.minimum(width, height), np.maximum(width, height)
     tiny = TINY_AREA * min(1.0, scale)
     impossible, suspicious = (limit * max(scale, LEAST_SCALE) for limit in (IMPOSSIBLE_AREA, SUSPICIOUS_AREA))
     huge = "the area is {area:.0f} square pixels, more than "
 
-    yield _Flaw("line", shorter < LEAST_SIDE, f"a side is under {LEAST_SIDE:g} pixels ({{width:g}} x {{height:g}})")
-    yield _Flaw("tiny", areas < tiny, f"the area is {{area:.0f}} square pixels, less than {tiny:.0f}: no head")
-    yield _Flaw("huge", areas > impossible, f"{huge}{impossible:.0f}: not one head")
-    yield _Flaw("large", areas > suspicious, f"{huge}{suspicious:.0f}, rarely one head", kept=True)
+    yield _Flaw(
+        "line", inside, shorter < LEAST_SIDE, f"a side is under {LEAST_SIDE:g} pixels ({{width:g}} x {{height:g}})"
+    )
+    yield _Flaw("tiny", inside, areas < tiny, f"the area is {{area:.0f}} square pixels, less than {tiny:.0f}: no head")
+    yield _Flaw("huge", inside, areas > impossible, f"{huge}{impossible:.0f}: not one head")
+    yield _Flaw("large", inside, areas > suspicious, f"{huge}{suspicious:.0f}, rarely one head", kept=True)
     sliver = f"one side is over {SLIVER_RATIO:g} times the other ({{width:g}} x {{height:g}}), rarely a head"
-    yield _Flaw("sliver", longer > SLIVER_RATIO * shorter, sliver, kept=True)
+    yield _Flaw("sliver", inside, longer > SLIVER_RATIO * shorter, sliver, kept=True)
 
 
 def _problem(flaw: _Flaw, image: str, place: Place, edges: Float[np.ndarray, " 4"]) -> Problem:

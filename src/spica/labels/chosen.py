@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
 
+from spica.errors import AnnotationError
 from spica.labels.annotations import Annotations, BoxRow
 from spica.labels.problems import Place, Problem, warning
 
@@ -13,10 +14,18 @@ def chosen_boxes(annotations: Annotations, called: Collection[str]) -> Annotatio
 
     Without any label in `called` all boxes are taken as heads; a warning tells if they have several labels. Boxes of
     layouts that name nothing (Kaggle's, GWHD's) are heads in any case.
+
+    Raises:
+        AnnotationError: if boxes have labels, and none has one of those in `called`: photos would pass for bare.
     """
     counts = Counter(row.label for row in annotations.rows if row.label)
     if not called:
         return replace(annotations, problems=(*annotations.problems, *_several(annotations, sorted(counts))))
+    if counts and (absent := [label for label in called if label not in counts]):
+        raise AnnotationError(
+            f"{annotations.folder}: no box has the label {', '.join(map(repr, absent))}, expected one of "
+            f"{', '.join(map(repr, sorted(counts)))}; mend --label"
+        )
     others = [label for label in sorted(counts) if label not in called]
     rows = tuple(row for row in annotations.rows if row.label not in others)
     problems = [_other(annotations.rows, label, counts[label]) for label in others]

@@ -1,7 +1,7 @@
 """The COCO layout: a JSON file of images and annotations, and the photos in images/ or beside it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +34,10 @@ def files(data: Path) -> tuple[Path, ...]:
 def read(data: Path, photos: Path | None = None) -> Annotations:
     """Return the annotations of every COCO file of a folder, or those of one file.
 
-    A box with `iscrowd` 1, a region of many heads or of something that nobody is sure of, is ignored in training.
+    A box with `iscrowd` 1 (or true), a region of many heads or of something that nobody is sure of, is ignored in
+    training.
     The extra fields "source" and "session" of an image are used where they are there. A photo is found by `file_name`
-    in `photos` (else in images/, else in the folder), failing that by its name alone if no other photo has it.
+    in `photos` (else in images/, else in the folder), whatever folders stand before it: see `ids_by_name`.
 
     Raises:
         AnnotationError: if there is no file, or one cannot be read, is not JSON, or has no images or annotations.
@@ -44,9 +45,10 @@ def read(data: Path, photos: Path | None = None) -> Annotations:
     found = files(data)
     if not found:
         raise AnnotationError(f'{data}: no JSON file has "images" and "annotations"; expected {FILE}')
-    reading = begun(data, PHOTOS, photos)
-    for file in found:
-        _read_file(reading, file)
+    contents = {file: _content(file) for file in found}
+    reading = begun(data, PHOTOS, photos, (name for content in contents.values() for name in _names(content)))
+    for file, content in contents.items():
+        _read_file(reading, file, content)
     reading.report_unlisted("no JSON file lists the photo, so it is not used", 'add it to "images" if it is labelled')
     return reading.annotations()
 
@@ -89,8 +91,7 @@ def _entries(labels: Labels) -> list[dict[str, Any]]:
     ]
 
 
-def _read_file(reading: Reading, file: Path) -> None:
-    content = _content(file)
+def _read_file(reading: Reading, file: Path, content: Mapping[str, Sequence[Any]]) -> None:
     keys: dict[int | str, str] = {}
     categories = _categories(content)
     for position, entry in enumerate(content["images"], start=1):
@@ -107,6 +108,14 @@ def _content(file: Path) -> Mapping[str, Sequence[Any]]:
     return content  # type: ignore[no-any-return] # both lists were checked
 
 
+def _names(content: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+    """Yield the names of photos in a file; what is no image has none."""
+    for entry in content["images"]:
+        name = entry.get("file_name") if isinstance(entry, dict) else None
+        if isinstance(name, str):
+            yield name
+
+
 def _read_image(reading: Reading, place: Place, entry: Any, keys: dict[int | str, str]) -> None:
     """Add an image, or what is wrong with it."""
     try:
@@ -116,7 +125,7 @@ def _read_image(reading: Reading, place: Place, entry: Any, keys: dict[int | str
         text = f"expected id, file_name, and width and height above 0 or none, got {short(entry)}"
         reading.problems.append(error("image", place, "", text, "mend or delete it; it is left out"))
         return
-    name = reading.names.id_of(file_name)
+    name = reading.ids[file_name]
     if key in keys or name in reading.images:
         first = reading.images[keys.get(key, name)].place
         text = f"the id or the file name stands in {first}, too"
@@ -147,11 +156,12 @@ def _read_box(
         reading.problems.append(error("no image", place, "", text, "mend or delete it; it is left out"))
         return
     try:
-        label, crowd = str(entry.get("category_id", "")), bool(entry.get("iscrowd"))
+        label, crowd = str(entry.get("category_id", "")), _is_crowd(entry.get("iscrowd", 0))
         row = BoxRow(name, _box(entry["bbox"]), place, label=categories.get(label, label), ignored=crowd)
         reading.rows.append(row)
     except (KeyError, TypeError, ValueError, OverflowError):
-        text = f"expected bbox [left, top, width, height], got {short(entry)}"
+        got = f"{short(entry.get('bbox'))} and {short(entry.get('iscrowd', 0))}"
+        text = f"expected bbox [left, top, width, height] and iscrowd 0 or 1, got {got}"
         reading.problems.append(error("bbox", place, name, text, "mend or delete it; it is left out"))
 
 
@@ -186,6 +196,17 @@ def _box(values: Any) -> Edges:
     """
     left, top, width, height = (real_number(value) for value in values)
     return left, top, left + width, top + height
+
+
+def _is_crowd(value: Any) -> bool:
+    """Return whether a box is to be ignored.
+
+    Raises:
+        ValueError: if the value says neither.
+    """
+    if value not in (0, 1):  # False and True are, too; the texts "0" and "1" are not
+        raise ValueError(f"iscrowd is {value!r}, expected 0 or 1")
+    return bool(value)
 
 
 def _mentions_labels(file: Path) -> bool:

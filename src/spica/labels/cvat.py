@@ -1,7 +1,6 @@
 """CVAT: "CVAT for images 1.1", one XML file with the boxes of a task or project; and the photos in images/."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, SubElement, fromstring, indent, tostring
@@ -19,7 +18,7 @@ from spica.labels.annotations import (
 from spica.labels.found import FoundHeads, Scores
 from spica.labels.imagetable import Origin, write_origins
 from spica.labels.labelled import HEAD, LabelledImage, Labels
-from spica.labels.photofiles import put_photos
+from spica.labels.photofiles import image_id, put_photos
 from spica.labels.problems import Place, error, warning
 from spica.labels.reading import Reading, begun_with_origins
 from spica.labels.table import read_text, undecodable
@@ -55,9 +54,11 @@ def read(data: Path, photos: Path | None = None) -> Annotations:
     found = files(data)
     if not found:
         raise AnnotationError(f"{data}: no XML file holds annotations of CVAT; expected {FILE}")
-    reading = begun_with_origins(data, PHOTOS, photos)
-    for file in found:
-        _read_file(reading, file)
+    roots = {file: _root(file) for file in found}
+    names = (_name(image) for root in roots.values() for image in root.iter("image"))
+    reading = begun_with_origins(data, PHOTOS, photos, names)
+    for file, root in roots.items():
+        _read_file(reading, file, root)
     reading.report_unlisted("no task lists the photo, so it is not used", "add it to a task in CVAT, and label it")
     return reading.annotations()
 
@@ -92,10 +93,10 @@ def _holds_annotations(file: Path) -> bool:
 
 
 def _root(file: Path) -> Element:
-    """Return the root of an XML file.
+    """Return the root of a file of CVAT.
 
     Raises:
-        AnnotationError: if it is no XML, or declares a document type.
+        AnnotationError: if it cannot be read, is no XML, declares a document type, or is of another form of CVAT.
     """
     text = read_text(file)
     if "<!DOCTYPE" in text:  # CVAT writes none; entities, which it could declare, may fill the memory or name files
@@ -103,23 +104,19 @@ def _root(file: Path) -> Element:
     if undecodable(text):
         raise AnnotationError(f"{file}: is not UTF-8; export it again")
     try:
-        return fromstring(text)  # noqa: S314 - without a document type there are no entities to do harm
+        root = fromstring(text)  # noqa: S314 - without a document type there are no entities to do harm
     except (ParseError, ValueError) as broken:
         raise AnnotationError(f"{file}: is not XML ({broken}); mend it or export it again") from broken
-
-
-def _read_file(reading: Reading, file: Path) -> None:
-    """Add what a file says.
-
-    Raises:
-        AnnotationError: if it cannot be read, or is of the other form of CVAT.
-    """
-    root = _root(file)
     version = root.findtext("version", "none")
     if root.tag != "annotations" or version != _VERSION:
         raise AnnotationError(f"{file}: expected version {_VERSION} of CVAT's XML, got {version}; export it again")
     if root.find("track") is not None:
         raise AnnotationError(f'{file}: is "CVAT for video", expected "CVAT for images"; export it again in that form')
+    return root
+
+
+def _read_file(reading: Reading, file: Path, root: Element) -> None:
+    """Add what a file says."""
     empty = 0
     for position, image in enumerate(root.iter("image"), start=1):
         empty += _read_image(reading, Place(file, position, "image"), image) == 0
@@ -134,7 +131,7 @@ def _read_image(reading: Reading, place: Place, image: Element) -> int:
     if not stated:
         reading.problems.append(error("no image", place, "", "the image has no name", f"name it; {_LEFT_OUT}"))
         return -1
-    name = reading.names.id_of("/".join([*_subset(image), stated]))
+    name = _id(reading, image)
     if name in reading.images:
         text = f"the photo stands in {reading.images[name].place}, too"
         reading.problems.append(error("listed twice", place, name, text, "delete one; this one is left out"))
@@ -149,10 +146,15 @@ def _read_image(reading: Reading, place: Place, image: Element) -> int:
     return len(shapes)
 
 
-def _subset(image: Element) -> Iterator[str]:
-    """Yield the folder of a photo in the export of a project, where it has one."""
-    if subset := image.get("subset"):
-        yield subset
+def _name(image: Element) -> str:
+    """Return the name of a photo, in the export of a project in the folder of its subset."""
+    return "/".join(part for part in (image.get("subset"), image.get("name")) if part)
+
+
+def _id(reading: Reading, image: Element) -> str:
+    """Return the id of a photo; where its folder leads to none, that of the photo whose path is the name without it."""
+    name, plain = reading.ids[_name(image)], image_id(image.get("name", ""))
+    return plain if name not in reading.photos.by_id and plain in reading.photos.by_id else name
 
 
 def _size(text: str | None) -> int | None:

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from spica.errors import DownloadError, MissingExtraError
+from spica.labels.unpack import refuse_impossible
 
 Progress: TypeAlias = Callable[[int, int], None]  # bytes that are here, bytes in all (0 if the server does not tell)
 
@@ -45,15 +46,16 @@ def fetch(remote: RemoteFile, folder: Path, progress: Progress | None = None) ->
     is there already and has the right checksum is not fetched again.
 
     Raises:
-        DownloadError: if the server cannot be reached or refuses, the transfer breaks again and again, or the
-            checksum is wrong, in which case nothing is kept.
+        DownloadError: if the folder cannot be made, the server cannot be reached or refuses, the transfer breaks again
+            and again, or the checksum is wrong, in which case nothing is kept.
         MissingExtraError: if pypdl is not installed.
     """
     target = folder / remote.name
     if remote.md5 is not None and _is_complete(target) and md5_of(target) == remote.md5:
         return target
+    refuse_impossible(folder)
     size = remote_size(remote)
-    folder.mkdir(parents=True, exist_ok=True)
+    _make(folder)
     here = progress or _silent
     _transfer(remote, target, lambda arrived: here(arrived, size))
     if remote.md5 is not None and (found := md5_of(target)) != remote.md5:
@@ -62,6 +64,13 @@ def fetch(remote: RemoteFile, folder: Path, progress: Progress | None = None) ->
             f"{remote.url}: the MD5 checksum is {found}, expected {remote.md5}; the file was deleted, download it again"
         )
     return target
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as broken:
+        raise DownloadError(f"{folder}: cannot be written ({broken.strerror}); name another folder") from broken
 
 
 def remote_size(remote: RemoteFile) -> int:

@@ -24,13 +24,13 @@ from spica.labels.table import read_columns
 class _Layout:
     """How a data set can lie on the disk.
 
-    `is_there` says whether a folder, or a label file where the layout is one file, has it. `read` gets that, and the
-    folder of photos if that is not the usual one, named `photos`. `write_found` writes what was found for a program in
-    which it is looked at and corrected; None where it would pass for labels. `ignores` says that it has boxes that are
-    to be ignored.
+    `is_there` says whether a folder, or a label file where the layout is one file, has it; `read` reads it. Both get
+    that, and the folder of photos if that is not the usual one, named `photos`. `write_found` writes what was found for
+    a program in which it is looked at and corrected; None where it would pass for labels. `ignores` says that it has
+    boxes that are to be ignored.
     """
 
-    is_there: Callable[[Path], bool]
+    is_there: Callable[[Path, Path | None], bool]
     read: Callable[[Path, Path | None], Annotations]
     write: Callable[[Labels, Path], None]
     photos: str
@@ -40,18 +40,18 @@ class _Layout:
 
 _LAYOUTS: MappingProxyType[str, _Layout] = MappingProxyType(
     {
-        "kaggle": _Layout(kaggle.is_there, kaggle.read, kaggle.write, kaggle.PHOTOS),
-        "gwhd": _Layout(lambda data: bool(gwhd.tables(data)), gwhd.read, gwhd.write, gwhd.PHOTOS),
-        "coco": _Layout(lambda data: bool(coco.files(data)), coco.read, coco.write, coco.PHOTOS, ignores=True),
+        "kaggle": _Layout(lambda data, _: kaggle.is_there(data), kaggle.read, kaggle.write, kaggle.PHOTOS),
+        "gwhd": _Layout(lambda data, _: bool(gwhd.tables(data)), gwhd.read, gwhd.write, gwhd.PHOTOS),
+        "coco": _Layout(lambda data, _: bool(coco.files(data)), coco.read, coco.write, coco.PHOTOS, ignores=True),
         "yolo": _Layout(yolo.is_there, yolo.read, yolo.write, yolo.PHOTOS),
         "label-studio": _Layout(
-            lambda data: bool(label_studio.files(data)),
+            lambda data, _: bool(label_studio.files(data)),
             label_studio.read,
             label_studio_tasks.write,
             label_studio.PHOTOS,
             label_studio_tasks.write_found,
         ),
-        "cvat": _Layout(lambda data: bool(cvat.files(data)), cvat.read, cvat.write, cvat.PHOTOS, cvat.write_found),
+        "cvat": _Layout(lambda data, _: bool(cvat.files(data)), cvat.read, cvat.write, cvat.PHOTOS, cvat.write_found),
     }
 )
 LAYOUTS = tuple(_LAYOUTS)
@@ -63,15 +63,17 @@ _EXPECTED = (
 )
 
 
-def find_layout(data: Path) -> str:
+def find_layout(data: Path, photos: Path | None = None) -> str:
     """Return the layout of a data set, one of `LAYOUTS`; `data` is its folder, or a file of COCO, Label Studio or CVAT.
+
+    `photos` is the folder of its photos, if they lie elsewhere.
 
     Raises:
         AnnotationError: if `data` is not there, or holds none of them, or several.
     """
     if not data.exists():
         raise AnnotationError(f"{data}: is not there, expected the folder of a data set; check the path")
-    found = _layouts(data)
+    found = _layouts(data, photos)
     if not found:
         raise AnnotationError(f"{data}: no labels, expected the layout of {_EXPECTED}; {_hint(data)}")
     if len(found) > 1:
@@ -81,7 +83,7 @@ def find_layout(data: Path) -> str:
 
 def is_photo_folder(folder: Path) -> bool:
     """Return whether the photos of a data set lie in `folder`: train/ beside train.csv, images/ beside other labels."""
-    return any(one.photos == folder.name and one.is_there(folder.parent) for one in _LAYOUTS.values())
+    return any(one.photos == folder.name and one.is_there(folder.parent, None) for one in _LAYOUTS.values())
 
 
 def read_annotations(data: Path, *, photos: Path | None = None, called: Collection[str] = ()) -> Annotations:
@@ -91,11 +93,12 @@ def read_annotations(data: Path, *, photos: Path | None = None, called: Collecti
     are left out; without any, all are taken as heads.
 
     Raises:
-        AnnotationError: if there is no layout, or several, or a label file cannot be read at all.
+        AnnotationError: if there is no layout, or several, or a label file cannot be read at all, or no box has a label
+            of those in `called`.
     """
     if photos is not None and not photos.is_dir():
         raise AnnotationError(f"{photos}: is not a folder, expected the folder of the photos; check the path")
-    return chosen_boxes(_LAYOUTS[find_layout(data)].read(data, photos), called)
+    return chosen_boxes(_LAYOUTS[find_layout(data, photos)].read(data, photos), called)
 
 
 def read_labels(
@@ -106,7 +109,7 @@ def read_labels(
     `deep` decodes every photo, not only its header; `photos` and `called` are as for `read_annotations`.
 
     Raises:
-        AnnotationError: if there is no layout, or several, or a label file cannot be read at all.
+        AnnotationError: as `read_annotations`.
     """
     return labels_from(read_annotations(data, photos=photos, called=called), deep=deep)
 
@@ -190,8 +193,8 @@ def _hint(data: Path) -> str:
     return f"did you mean {data / below[0]}?" if below else _unreadable(data) or "see docs/data.md"
 
 
-def _layouts(data: Path) -> list[str]:
-    return [name for name, layout in _LAYOUTS.items() if layout.is_there(data)]
+def _layouts(data: Path, photos: Path | None = None) -> list[str]:
+    return [name for name, layout in _LAYOUTS.items() if layout.is_there(data, photos)]
 
 
 def _unreadable(folder: Path) -> str:

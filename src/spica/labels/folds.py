@@ -8,10 +8,10 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from spica.errors import AnnotationError
+from spica.errors import AnnotationError, OutputError
 from spica.labels.annotations import whole_number
 from spica.labels.labelled import LabelledImage, Labels, require_distinct_ids
-from spica.labels.table import read_table, write_table
+from spica.labels.table import may_replace, read_table, write_table
 
 By: TypeAlias = Literal["source", "session", "random"]
 Fold: TypeAlias = tuple[str, ...]
@@ -50,7 +50,7 @@ def split(labels: Labels, by: By = "source", folds: int = 5, seed: int = 0) -> l
     if len(groups) < folds:
         raise AnnotationError(
             f"{len(groups)} group{'' if len(groups) == 1 else 's'} by {by} cannot make {folds} folds, expected at "
-            "least one each; ask for fewer folds, or split by session"
+            f"least one each; {_remedy(labels, len(groups), folds)}"
         )
     order = _shuffled(sorted(groups), seed)
     placed = _dealt(order, folds) if by == "random" else _balanced(order, groups, folds)
@@ -91,8 +91,10 @@ def write_folds(file: Path, folds: Sequence[Fold]) -> None:
     """Write folds as CSV, image_id and fold, with the fold from 1; the inverse of `read_folds`.
 
     Raises:
-        OutputError: if the file cannot be written.
+        OutputError: if the file cannot be written, or is there and no file of folds.
     """
+    if not may_replace(file, _COLUMNS):
+        raise OutputError(f"{file}: is there, and no file of folds; name another file, it would be overwritten")
     write_table(file, _COLUMNS, ((name, number) for number, fold in enumerate(folds, start=1) for name in fold))
 
 
@@ -145,6 +147,13 @@ def _groups(labels: Labels, key: Callable[[LabelledImage], _Group]) -> dict[_Gro
     for image in labels:
         groups.setdefault(key(image), []).append(image)
     return groups
+
+
+def _remedy(labels: Labels, groups: int, folds: int) -> str:
+    """Return what helps where there are fewer groups than folds: fewer folds, or a grouping with enough groups."""
+    fewer = ["ask for fewer folds"] if groups > 1 else []
+    enough = [f"split by {by}" for by, key in _GROUPINGS.items() if len(_groups(labels, key)) >= folds]
+    return ", or ".join([*fewer, *enough]) or "label more photos"
 
 
 def _shuffled(groups: Sequence[_Group], seed: int) -> list[_Group]:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from spica.errors import AnnotationError
-from spica.labels.table import read_text
+from spica.labels.table import read_text, undecodable
 
 _LIST_OF_OBJECTS = re.compile(rb"(\xef\xbb\xbf)?\s*\[\s*\{")  # after a byte order mark, if there is one
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # as JSON may write one of the two halves of a rare letter, an emoji say
 _SHOWN = 60  # letters of a value in a message
 
 
@@ -16,13 +17,22 @@ def read_json(file: Path) -> Any:
     """Return the content of a JSON file.
 
     Raises:
-        AnnotationError: if it cannot be read or is not JSON.
+        AnnotationError: if it cannot be read, is not JSON, or holds what cannot be written again as UTF-8.
     """
+    text = read_text(file)
+    if undecodable(text):
+        raise AnnotationError(f"{file}: is not UTF-8; save it as UTF-8")
     try:
-        return json.loads(read_text(file))
+        content = json.loads(text)
+        if _SURROGATE.search(text):
+            json.dumps(content, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as halved:
+        half = ascii(halved.object[halved.start])
+        raise AnnotationError(f"{file}: {half} is half a letter, expected both halves; mend it") from halved
     except (json.JSONDecodeError, RecursionError) as broken:
         at = f", row {broken.lineno}" if isinstance(broken, json.JSONDecodeError) else ""
         raise AnnotationError(f"{file}{at}: is not JSON ({broken}); mend it or write it anew") from broken
+    return content
 
 
 def lists_objects(content: bytes) -> bool:

@@ -17,6 +17,7 @@ from spica.labels.annotations import (
 from spica.labels.imagetable import Origin, read_origins, write_origins
 from spica.labels.labelled import Labels
 from spica.labels.photofiles import Photos, find_photos, put_photos
+from spica.labels.photonames import misnamed_photos
 from spica.labels.problems import Place, Problem, error, warning
 from spica.labels.table import read_table, write_table
 
@@ -134,13 +135,16 @@ def _image(reading: _Reading, place: Place, name: str, size: tuple[int, int], so
 
 
 def _add_images_without_rows(reading: _Reading) -> None:
-    """Add the photos without a row; those that no images.csv lists either get a warning."""
+    """Add the photos without a row; those that no images.csv lists either get a warning, or an error if misnamed."""
     for name, origin in reading.origins.items():
         if name not in reading.images:
             image = AnnotatedImage(name, reading.photos.path(name), origin.place, None, None, *_names(origin))
             reading.images[name] = image
+    named = {*reading.images, *(problem.image for problem in reading.problems)}  # in rows that cannot be read, too
+    misnamed = misnamed_photos(named, reading.photos)
+    reading.problems.extend(misnamed.values())
     for name, paths in reading.photos.by_id.items():
-        if name not in reading.images:
+        if name not in reading.images and name not in misnamed:
             place = Place(paths[0])
             reading.images[name] = AnnotatedImage(name, paths[0], place)
             text = f"the photo has no row in {TABLE}, so it counts as a photo without heads"

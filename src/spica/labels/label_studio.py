@@ -1,6 +1,7 @@
 """Label Studio: tasks in its JSON, full or JSON-MIN, with rectangles in percent; and the photos in images/."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,21 +55,28 @@ def read(data: Path, photos: Path | None = None) -> Annotations:
     found = files(data)
     if not found:
         raise AnnotationError(f"{data}: no JSON file holds tasks of Label Studio; expected {FILE}")
-    reading, passed_over = begun_with_origins(data, PHOTOS, photos), set[str]()
-    for file in found:
-        tasks, broken = read_tasks(file)
-        reading.problems.extend(broken)
-        for task in tasks:
-            _read_task(reading, task, passed_over)
+    contents = [read_tasks(file) for file in found]
+    listed = [task for tasks, _ in contents for task in tasks]
+    reading, passed_over = begun_with_origins(data, PHOTOS, photos, _names(listed)), set[str]()
+    reading.problems.extend(problem for _, broken in contents for problem in broken)
+    for task in listed:
+        _read_task(reading, task, passed_over)
     text, remedy = "no task shows the photo, so it is not used", "import it into Label Studio, and label it"
     reading.report_unlisted(text, remedy, told=passed_over)
     return reading.annotations()
 
 
+def _names(tasks: Iterable[Task]) -> Iterator[str]:
+    """Yield the names of photos in tasks; a task without one has none."""
+    for task in tasks:
+        with suppress(ValueError):
+            yield photo_path(task.data)
+
+
 def _read_task(reading: Reading, task: Task, passed_over: set[str]) -> None:
     """Add the photo of a task and the boxes of its newest annotation, or say why not, and that it is passed over."""
     try:
-        name = reading.names.id_of(photo_path(task.data))
+        name = reading.ids[photo_path(task.data)]
     except ValueError as broken:
         reading.problems.append(error("no image", task.place, "", str(broken), f"name its photo; {_LEFT_OUT}"))
         return

@@ -112,13 +112,13 @@ def photo_path(data: Mapping[str, Any]) -> str:
 
 
 def _path(address: str) -> str:
-    """Return the path in an address; that of a local file stands in its query."""
+    """Return the path in an address, from the host on; that of a local file stands in its query."""
     try:
         parts = urlsplit(address)
     except ValueError:  # a text with brackets is no address
         return address
     local = parse_qs(parts.query).get("d")
-    return local[0] if local else unquote(parts.path)
+    return local[0] if local else unquote(parts.path.removeprefix("/") if parts.netloc else parts.path)
 
 
 def _place(file: Path, position: int, entry: Any) -> Place:

@@ -16,6 +16,11 @@ PARTS_TABLE = "parts.csv"
 _COLUMNS = ("image_id", "part")
 
 
+def parts_file(weights: Path) -> Path:
+    """Return the table of parts beside weights, a run folder or a file in it; it may not be there."""
+    return (weights if weights.is_dir() else weights.parent) / PARTS_TABLE
+
+
 def write_parts(file: Path, parts: Parts) -> None:
     """Write the part of each image of a training as CSV; the inverse of `read_parts`.
 

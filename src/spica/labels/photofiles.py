@@ -1,12 +1,13 @@
 """Photos of a data set as files: found below a folder, and put into a folder under the name of their image."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from spica.errors import AnnotationError
+from spica.errors import AnnotationError, ImageError
 from spica.images import PHOTO_SUFFIXES, photos_in
 from spica.labels.labelled import LabelledImage, Labels, require_distinct_ids
 from spica.labels.problems import Place, Problem, error
@@ -65,6 +66,19 @@ def photo_folder(data: Path, usual: str, photos: Path | None) -> Path:
     """
     home = data if data.is_dir() else data.parent
     return photos or (home / usual if (home / usual).is_dir() else home)
+
+
+def digest(photo: Path) -> bytes:
+    """Return what tells the content of a photo's file from any other, whatever the file is called.
+
+    Raises:
+        ImageError: if it cannot be read.
+    """
+    try:
+        with photo.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except OSError as broken:
+        raise ImageError(f"{photo}: cannot be read ({broken.strerror}); check the rights") from broken
 
 
 def photo_names(labels: Labels) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from spica.images import write_atomically
 from spica.labels.problems import Place, Problem, error
 
 _DECIMAL_COMMA = re.compile(r"^(-?\d+),(\d+)$")
+_UNDECODED = re.compile("[\udc80-\udcff]")  # what `surrogateescape` makes of bytes that are not UTF-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,17 @@ def read_text(file: Path) -> str:
 
 def undecodable(text: str) -> bool:
     """Return whether text from `read_text` was not UTF-8."""
-    return not text.isascii() and any("\udc80" <= letter <= "\udcff" for letter in text)
+    return not text.isascii() and _UNDECODED.search(text) is not None
+
+
+def may_replace(file: Path, *known: Sequence[str]) -> bool:
+    """Return whether a table may take this name: nothing has it, or what has is empty or a table with columns `known`.
+
+    Anything else, labels say, was not written by whoever writes such tables.
+    """
+    if not os.path.lexists(file):
+        return True
+    return file.is_file() and (file.stat().st_size == 0 or columns_of(file) in known)
 
 
 def write_table(file: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

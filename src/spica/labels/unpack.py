@@ -1,5 +1,6 @@
 """Unpacking a zip archive into a new folder: nothing outside it, and all of it or nothing."""
 
+import os
 import shutil
 import stat
 import zipfile
@@ -40,15 +41,29 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def refuse_full(folder: Path) -> None:
-    """Refuse a folder that is there and not empty.
+    """Refuse a folder that is there and not empty, or that cannot be made.
 
     Raises:
-        DownloadError: if it is.
+        DownloadError: if it is one.
     """
+    refuse_impossible(folder)
     if not folder.name:
         raise DownloadError(f"{folder}: has no name of its own; name a new folder")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise DownloadError(f"{folder}: is there and not empty, expected a new folder; name another one")
+
+
+def refuse_impossible(folder: Path) -> None:
+    """Refuse a folder that cannot be made, or written to: what is nearest above it is no folder, or not the user's.
+
+    Raises:
+        DownloadError: if it is one.
+    """
+    above = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
+        raise DownloadError(
+            f"{folder}: cannot be written, {above} is no folder in which you may write; name another folder"
+        )
 
 
 def _extract(opened: zipfile.ZipFile, archive: Path, staged: Path) -> None:

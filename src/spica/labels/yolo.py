@@ -16,6 +16,7 @@ from spica.labels.annotations import (
 from spica.labels.imagetable import Origin, read_origins, write_origins
 from spica.labels.labelled import LabelledImage, Labels
 from spica.labels.photofiles import find_photos, put_photos
+from spica.labels.photonames import misnamed_photos
 from spica.labels.problems import Place, Problem, error, warning
 from spica.labels.table import read_text, undecodable
 
@@ -34,9 +35,10 @@ class _Reading:
     problems: list[Problem] = field(default_factory=list)
 
 
-def is_there(folder: Path) -> bool:
-    """Return whether a folder has this layout."""
-    return (folder / LABELS).is_dir() and (folder / PHOTOS).is_dir()
+def is_there(folder: Path, photos: Path | None = None) -> bool:
+    """Return whether a folder has this layout; where `photos` lie elsewhere, labels/ with a text file is enough."""
+    labels = folder / LABELS
+    return labels.is_dir() and ((folder / PHOTOS).is_dir() or (photos is not None and bool(_texts(labels))))
 
 
 def read(folder: Path, photos: Path | None = None) -> Annotations:
@@ -51,9 +53,10 @@ def read(folder: Path, photos: Path | None = None) -> Annotations:
     files = find_photos(photos or folder / PHOTOS)
     origins, problems = read_origins(folder)
     texts = _texts(folder / LABELS)
-    reading = _Reading(problems=list(problems))
+    misnamed = misnamed_photos(texts, files)
+    reading = _Reading(problems=[*problems, *misnamed.values()])
     images = []
-    for name in sorted(files.by_id.keys() | texts.keys()):
+    for name in sorted((files.by_id.keys() | texts.keys()) - misnamed.keys()):
         place = Place(texts.get(name, files.path(name)))
         if name in texts:
             _read_text(reading, name, texts[name])

@@ -1,7 +1,7 @@
 """Results on their way to be corrected: what was found, on the photos where they lie, so that it can become labels."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from spica.boxes import no_boxes
 from spica.detections import no_detections
@@ -11,7 +11,7 @@ from spica.labels.found import FoundHeads, found_heads
 from spica.labels.labelled import LabelledImage
 from spica.labels.photofiles import find_photos
 from spica.labels.photoids import photo_ids
-from spica.labels.photonames import photo_names_of
+from spica.labels.photonames import ids_by_name
 from spica.prediction.journal import Outcome
 from spica.prediction.reading import Results, paths_of
 
@@ -59,6 +59,7 @@ def _paths(results: Results, photos: Path | None) -> dict[str, Path]:
 
 
 def _now(names: Sequence[str], folder: Path) -> dict[str, Path]:
-    """Return the photos of a folder that have these names, whatever folders stand before the names."""
-    known = photo_names_of(find_photos(folder))
-    return {name: known.photos.path(known.id_of(name)) for name in names}
+    """Return the photos of a folder that have these names, whatever folders stand before them: see `ids_by_name`."""
+    known = find_photos(folder)
+    shown = {name: known.by_id.get(found, ()) for name, found in ids_by_name(names, known).items()}
+    return {name: path for name in names for path in shown[name] if path.name == PurePosixPath(name).name}

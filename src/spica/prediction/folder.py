@@ -26,6 +26,7 @@ from spica.prediction.results import (
     DETECTIONS,
     ERRORS,
     PICTURES,
+    delete_picture,
     draw_picture,
     make_pictures,
     picture_name,
@@ -35,7 +36,9 @@ from spica.prediction.runtime import Detector, Facts
 from spica.prediction.submission import require_place, write_submission
 
 MANIFEST = "manifest.json"
-RESULT_NAMES = (COUNTS, DETECTIONS, ERRORS, MANIFEST, PICTURES)
+STAMPS = "photos.json"  # of results that can be renewed: `spica.prediction.renewal`
+LAYERS = ("heads.gpkg", "heads.geojson")  # of a raster with coordinates; users correct heads in them
+RESULT_NAMES = (COUNTS, DETECTIONS, ERRORS, MANIFEST, STAMPS, *LAYERS, PICTURES)
 _LIBRARIES = ("numpy", "pillow", "simplejpeg")  # their versions can change a result
 _SHOWN = 3  # names in a message
 _DRAWN_SIDES = 2  # a picture has at least twice the pixels that the network looks at, if the photo does
@@ -176,6 +179,8 @@ def predict_folder(
     try:
         if len(done) < len(before):
             journal.keep(sorted(done))
+            for name in before.keys() - done:
+                delete_picture(order.out, name)
         for number, outcome in enumerate(_published(predict_photos(detect, left, order), journal, order.out), start=1):
             told(outcome, len(done) + number, len(photos))
         if before:
@@ -201,7 +206,7 @@ def _read(order: Order, named: tuple[str, Path]) -> tuple[Path, Sight | None, Ou
     """Return a photo for a first look and an outcome with nothing but its size, or with the error."""
     name, path = named
     try:
-        stamp = _stamp(path)
+        stamp = stamp_of(path)
         sight = first_sight(path, order.known, order.looks)
     except SpicaError as error:
         return path, None, Outcome(name, error=_one_line(error))
@@ -254,10 +259,10 @@ def open_journal(order: Order) -> Journal:
 
     Raises:
         OutputError: if it holds results, or a folder cannot be made or does not exist.
-        SubmissionError: if a file that is no submission has the name of the one to be written.
+        SubmissionError: if a file that is no submission has the name of the one to be written, or a result will.
     """
     if order.submission is not None:
-        require_place(order.submission)
+        require_place(order.submission, taken=[order.out / name for name in RESULT_NAMES])
     make_folder(order.out)
     there = [name for name in RESULT_NAMES if (order.out / name).exists()]
     if there and not is_unfinished(order.out):
@@ -295,10 +300,10 @@ def _alone(unread: Iterable[Path], photos: Iterable[Path]) -> tuple[Path, ...]:
 def _still_holds(outcome: Outcome, photos: Mapping[str, Path]) -> bool:
     """Return whether a photo that was done before needs no other look: it did not fail, and its file is the same."""
     path = photos.get(outcome.name)
-    return path is not None and not outcome.error and outcome.stamp == _stamp(path)
+    return path is not None and not outcome.error and outcome.stamp == stamp_of(path)
 
 
-def _stamp(path: Path) -> str:
+def stamp_of(path: Path) -> str:
     """Return what tells a file from a later one of that name; "" if there is none."""
     try:
         state = path.stat()

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -29,7 +29,7 @@ class Results:
     `counts` is what is known of the counts, None if nothing; `gsd` the millimetres of ground in a pixel, 0 if unknown.
     `inputs` are the photos and folders that were given, `model` names what looked at them; boxes of a lower score than
     `score` are not there. `failed` are the photos that could not be counted; `raster` says that it is one raster and no
-    photos.
+    photos, `place` where that lay (`Raster.place`), "" if it said nothing of it.
     """
 
     photos: tuple[Outcome, ...]
@@ -40,6 +40,7 @@ class Results:
     score: float = 0.0
     failed: tuple[str, ...] = ()
     raster: bool = False
+    place: str = ""
 
 
 def is_result_folder(path: Path) -> bool:
@@ -56,7 +57,10 @@ def read_results(folder: Path) -> Results:
     manifest = _manifest(folder / MANIFEST)
     try:
         boxes = dict(_boxes(folder / DETECTIONS))
-        photos = tuple(_outcome(place, row, boxes) for place, row in _rows(folder / COUNTS, ("image", "width")))
+        errors = _errors(folder / ERRORS)
+        rows = _rows(folder / COUNTS, ("image", "width"))
+        photos = tuple(_outcome(place, row, boxes, errors) for place, row in rows)
+        counted = {photo.name for photo in photos}
         model = manifest.get("counts")
         return Results(
             photos,
@@ -65,21 +69,22 @@ def read_results(folder: Path) -> Results:
             tuple(Path(os.path.normpath(folder.resolve() / path)) for path in manifest["inputs"]),
             str(manifest["model"]),
             float(manifest["score"]),
-            _failed(folder / ERRORS, {photo.name for photo in photos}),
+            tuple(name for name in errors if name not in counted),  # the others have no picture
             "raster" in manifest,
+            str(manifest.get("place", "")),
         )
     except (AnnotationError, KeyError, TypeError, ValueError) as broken:
         raise SubmissionError(f"{folder}: is not what spica predict wrote ({broken}); predict again") from broken
 
 
-def is_same_order(folder: Path, order: Order) -> bool:
-    """Return whether a complete result folder holds what an order would give, pictures aside.
+def differences(folder: Path, order: Order) -> list[str]:
+    """Return in what a complete result folder differs from what an order would give, pictures and photos aside.
 
     Raises:
         SubmissionError: if its manifest is damaged.
     """
     before, now = _manifest(folder / MANIFEST), json.loads(json.dumps(order.description()))
-    return all(before.get(key) == now[key] for key in now.keys() - {"pictures"})
+    return [key for key in now if key != "pictures" and before.get(key) != now[key]]
 
 
 def paths_of(results: Results) -> Mapping[str, Path]:
@@ -115,15 +120,16 @@ def _boxes(file: Path) -> Iterator[tuple[str, Detections]]:
         yield name, Detections(numbers[:, :4], numbers[:, 4])
 
 
-def _failed(file: Path, counted: Collection[str]) -> tuple[str, ...]:
-    """Return the photos in a table of errors that were not counted; others have no picture."""
-    if not file.exists():
-        return ()
-    return tuple(row["image"] for _, row in _rows(file, ("image",)) if row["image"] not in counted)
+def _errors(file: Path) -> dict[str, str]:
+    """Return what went wrong with photos, by their names; nothing if there is no such table."""
+    return {row["image"]: row["error"] for _, row in _rows(file, ("image", "error"))} if file.exists() else {}
 
 
-def _outcome(place: Place, row: Mapping[str, str], boxes: Mapping[str, Detections]) -> Outcome:
-    found = boxes.get(row["image"], Detections(no_boxes(), np.zeros(0, dtype=np.float32)))
+def _outcome(
+    place: Place, row: Mapping[str, str], boxes: Mapping[str, Detections], errors: Mapping[str, str]
+) -> Outcome:
+    name, size = row["image"], (int(row["width"]), int(row["height"]))
+    found = boxes.get(name, Detections(no_boxes(), np.zeros(0, dtype=np.float32)))
     if len(found) != int(row["heads"]):
         raise ValueError(f"{place}: {row['heads']} heads, but {len(found)} boxes in {DETECTIONS}")
-    return Outcome(row["image"], int(row["width"]), int(row["height"]), found, tuple(row["flags"].split()))
+    return Outcome(name, *size, found, tuple(row["flags"].split()), errors.get(name, ""))

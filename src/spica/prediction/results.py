@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,12 @@ def draw_picture(out: Path, name: str, photo: Image, found: Detections) -> str:
     except SpicaError as broken:  # a name that is too long for the disk, or a photo too wide for a JPEG
         return f"counted, but there is no picture: {broken}".replace("\n", " ")
     return ""
+
+
+def delete_picture(out: Path, name: str) -> None:
+    """Delete the picture of a photo that is gone or was replaced, if there is one."""
+    with suppress(OSError):  # of a name that is too long for the disk there is none
+        (out / PICTURES / picture_name(name)).unlink()
 
 
 def picture_name(name: str) -> str:

@@ -6,7 +6,7 @@ Challenge 2021: `image_name,PredString,domain`, boxes as `left top right bottom`
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
@@ -20,7 +20,7 @@ from spica.errors import OutputError, SubmissionError
 from spica.images import write_atomically
 from spica.labels.labelled import LabelledImage
 from spica.labels.photofiles import image_id
-from spica.labels.table import columns_of
+from spica.labels.table import may_replace
 
 KAGGLE_COLUMNS = ("image_id", "PredictionString")
 GWHD_COLUMNS = ("image_name", "PredString", "domain")
@@ -60,18 +60,19 @@ def write_gwhd_submission(path: Path, predictions: Mapping[str, Detections], dom
     _write(path, GWHD_COLUMNS, rows)
 
 
-def require_place(path: Path) -> None:
-    """Do nothing if a submission can be written: there is no other file of that name.
+def require_place(path: Path, taken: Iterable[Path] = ()) -> None:
+    """Do nothing if a submission can be written: there is no other file of that name, and none of `taken` will be.
 
     Raises:
         OutputError: if its folder does not exist.
-        SubmissionError: if there is one, labels say.
+        SubmissionError: if there is one, labels say, or will be.
     """
     if not path.parent.is_dir():
         raise OutputError(f"{path}: {path.parent} is not a folder; make it first")
-    known = {KAGGLE_COLUMNS, GWHD_COLUMNS}
-    if path.exists() and (not path.is_file() or (columns_of(path) not in known and path.stat().st_size)):
+    if not may_replace(path, KAGGLE_COLUMNS, GWHD_COLUMNS):
         raise SubmissionError(f"{path}: is there, and no submission; name another file, it would be overwritten")
+    if path.resolve() in {other.resolve() for other in taken}:
+        raise SubmissionError(f"{path}: the results themselves have a file of that name; name another file")
 
 
 def read_submission(path: Path) -> dict[str, Detections]:

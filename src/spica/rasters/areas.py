@@ -47,10 +47,9 @@ def read_area(file: Path, raster: Raster, where: Coordinates, layer: str | None)
         for one in sound_polygons(Place(file, fid, "fid"), "the area", shape):
             if isinstance(one, Problem):
                 problems.append(one)
-            else:
-                here = moved(one, features.crs, where)
+            elif np.isfinite((here := moved(one, features.crs, where)).bounds).all():
                 shapes.append(shapely.transform(here, lambda points: in_frame(points, raster, where)))
-    return shapely.union_all([one for one in shapes if np.isfinite(one.bounds).all()]), problems
+    return shapely.union_all(shapes), problems
 
 
 def tiles_inside(area: Shape, size: tuple[int, int], side: int) -> list[Tile]:
@@ -64,7 +63,7 @@ def tiles_inside(area: Shape, size: tuple[int, int], side: int) -> list[Tile]:
     inside = shapely.get_parts(shapely.intersection(area, shapely.box(0, 0, *size)))
     tiles: list[Tile] = []
     for part in inside:
-        if part.geom_type == "Polygon":
+        if part.area > 0:  # where they only touch there are lines and points, and nothing is an empty polygon
             tiles.extend(tile for tile in _tiles_in(part, size, side) if not _overlaps(tile, tiles))
     return tiles
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from spica.counting.counts import Count, Part
-from spica.counting.ground import Sampled
+from spica.counting.ground import Sampled, border_margin
 from spica.counting.tables import PLOT_COLUMNS
 from spica.prediction.flags import knows_size
 from spica.prediction.journal import Outcome
@@ -22,13 +22,14 @@ _DIGITS = {"area_m2": 4}  # of others one, as in plots.csv
 def whole_part(raster: Raster, photo: Outcome, gsd: float = 0.0) -> Part:
     """Return what was found on the whole raster, and the area of its pixels; by `gsd`, in mm, if it has no coordinates.
 
-    Boxes have their centre on a pixel, so there is no margin from which heads reach into it.
+    The area includes the margin from which heads reach into it, as that of a photo does. Along edges of what has no
+    pixels inside the raster there is none.
     """
-    pixels = seen_part(raster) * raster.width * raster.height
-    if raster.coordinates is not None:
-        area: float | None = pixels * raster.coordinates.pixel_area()
-    else:
-        area = pixels * Sampled(gsd).area(1, 1) if gsd else None
+    width, height = raster.frame
+    x, y = width / raster.width, height / raster.height
+    margin = border_margin(photo.boxes * np.array([x, y, x, y], dtype=np.float32))
+    millimetres = raster.gsd or gsd
+    area = seen_part(raster) * Sampled(millimetres).area(width, height, margin) if millimetres else None
     return Part("", photo.name, len(photo.boxes), area, photo.flags, knows_size(photo.flags))
 
 

@@ -106,16 +106,29 @@ def round_length(length: float) -> float:
 
 
 def _seen(raster: Raster, shape: tuple[int, int], pixels: float) -> Float[np.ndarray, "rows columns"]:
-    """Return how many pixels of the frame can be seen in each cell."""
+    """Return how many pixels of the frame can be seen in each cell: those inside the frame, by the part with pixels."""
     (width, height), (rows, columns) = raster.frame, shape
+    inside = np.outer(_lengths(height, rows, pixels), _lengths(width, columns, pixels))
     size = min(height, rows * _SAMPLES), min(width, columns * _SAMPLES)
     valid = raster.valid(Tile(0, 0, width, height), size)
-    points = np.ones(size) if valid is None else valid.astype(np.float64)
+    if valid is None:
+        return inside
+    # Samples are spread over the frame, not over cells, of which some get more of them than others.
     down = ((np.arange(size[0]) + 0.5) * height / size[0] / pixels).astype(np.int64)
     across = ((np.arange(size[1]) + 0.5) * width / size[1] / pixels).astype(np.int64)
-    seen = np.zeros(shape)
-    np.add.at(seen, (down[:, None], across[None]), points)
-    return np.asarray(seen * (width * height / (size[0] * size[1])))
+    seen, samples = np.zeros(shape), np.zeros(shape)
+    np.add.at(seen, (down[:, None], across[None]), valid)
+    np.add.at(samples, (down[:, None], across[None]), 1)
+    return np.asarray(inside * seen / np.maximum(samples, 1))  # without a sample a cell is a sliver, and left grey
+
+
+def _lengths(length: int, cells: int, pixels: float) -> Float[np.ndarray, " cells"]:
+    """Return how many of `length` pixels lie in each cell along an axis; the last one may reach beyond them.
+
+    >>> _lengths(1010, 3, 500.0).tolist()
+    [500.0, 500.0, 10.0]
+    """
+    return np.asarray(np.diff(np.minimum(np.arange(cells + 1) * pixels, length)))
 
 
 def _most(density: Density) -> float:

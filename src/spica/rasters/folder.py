@@ -14,7 +14,7 @@ from spica.detections import Detect, Detections
 from spica.errors import ImageError
 from spica.images import ASPECT_SIDE, resized
 from spica.prediction.flags import CAP, flags
-from spica.prediction.folder import Order, Summary, open_journal, write_manifest
+from spica.prediction.folder import Order, Summary, open_journal, stamp_of, write_manifest
 from spica.prediction.journal import Journal, Outcome
 from spica.prediction.looking import HEAD_SIDE, Looks, overlap_of
 from spica.prediction.overlap import in_order
@@ -39,7 +39,8 @@ def predict_raster(
     pixel are not looked at, and a box whose centre has no pixel is none. The raster has a flag if more than half of
     its windows have it; `cap` if one has it.
 
-    What was interrupted goes on with the next window, and ends with the same tables.
+    What was interrupted goes on with the next window, and ends with the same tables; with the first one if the file
+    was replaced since.
 
     Raises:
         ImageError: if the raster cannot be read, or its scale is not known or too coarse.
@@ -55,10 +56,11 @@ def predict_raster(
         tiles = tuple(tiles_of(*raster.frame, side, overlap_of(side)))
         journal = open_journal(order)
         try:
-            done = sum(1 for _ in journal)
+            stamp = stamp_of(path)
+            done = _done_before(journal, stamp)
             with closing(_looked(detect, raster, tiles[done:], order)) as outcomes:
                 for number, outcome in enumerate(outcomes, start=done + 1):
-                    journal.add(outcome)
+                    journal.add(replace(outcome, stamp=stamp))
                     told(number, len(tiles))
             outcome = _whole(raster, tiles, journal, order)
         finally:
@@ -96,7 +98,8 @@ def side_of(raster: Raster, order: Order) -> int:
 
 def described(raster: Raster, order: Order, side: int) -> Order:
     """Return the order with what the results of this raster depend on as well."""
-    facts = {**order.facts, "raster": f"{raster.width} x {raster.height}", "window": side}
+    size = f"{raster.width} x {raster.height}"
+    facts = {**order.facts, "raster": size, "place": raster.place, "window": side}
     return replace(order, looks=_looks(raster, order), facts=facts, pictures=False, submission=None)
 
 
@@ -106,6 +109,15 @@ def _looks(raster: Raster, order: Order) -> Looks:
     if order.looks.tile or order.looks.gsd or gsd is None:
         return order.looks
     return Looks(gsd=round(gsd, _DIGITS))
+
+
+def _done_before(journal: Journal, stamp: str) -> int:
+    """Return how many windows are done; none of those of a file that was replaced since, which are forgotten."""
+    stamps = [one.stamp for one in journal]
+    if set(stamps) <= {stamp}:
+        return len(stamps)
+    journal.keep([])
+    return 0
 
 
 def _looked(detect: Detect, raster: Raster, tiles: tuple[Tile, ...], order: Order) -> Generator[Outcome, None, None]:

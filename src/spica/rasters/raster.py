@@ -14,7 +14,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from spica.errors import ImageError, needing
 from spica.image import Image
-from spica.images import MOST_PIXELS
+from spica.images import MOST_PIXELS, name_photos
 from spica.prediction.tiles import Tile
 from spica.rasters.coordinates import Coordinates
 
@@ -22,8 +22,11 @@ RASTER_SUFFIXES = frozenset({".tif", ".tiff"})
 OVERVIEW_SIDE = 1024  # pixels of the overview from which 16 bits are stretched
 _STRETCH = (0.5, 99.5)  # percentiles: glare and deep shadow do not decide
 _GEO_TAGS = frozenset({33550, 33922, 34264, 34735})  # GeoTIFF 1.1: scale, tie points, transformation, keys
+_WORLD_FILES = (".tfw", ".tifw", ".tiffw", ".wld")  # names that GDAL gives to the transform of a TIFF beside it
+_PLACES = (b"<SRS", b"<GeoTransform", b"<GCPList")  # in GDAL's .aux.xml, which mostly holds statistics alone
 _WIDTH, _HEIGHT = 256, 257  # tags of TIFF 6.0
 _BIG = 43  # version of a BigTIFF, whose head has 16 bytes instead of 8
+_DIGITS = 12  # of a transform that is told: 0.01 mm of metres in UTM, so that a copy lies where its source does
 _SQUARE = 0.02  # pixels whose sides differ by less are looked at as they are
 _ROWS = 1536  # rows of a window and what lies between two, for nearly all rasters
 _CACHE = (64, 400)  # MB, least and most, that GDAL keeps of decoded blocks
@@ -87,6 +90,14 @@ class Raster:
         return Window(tile, pixels, valid)
 
     @property
+    def place(self) -> str:
+        """Where the raster lies, in a line: its coordinate system and transform; "" without coordinates."""
+        if self.coordinates is None:
+            return ""
+        numbers = (f"{number:.{_DIGITS}g}" for number in self.coordinates.transform)
+        return " ".join((self.dataset.crs.to_string(), *numbers))
+
+    @property
     def gsd(self) -> float | None:
         """Millimetres of ground in a pixel of the frame; None without coordinates."""
         if self.coordinates is None:
@@ -113,14 +124,16 @@ class Raster:
 def is_raster(path: Path) -> bool:
     """Return whether a file is a TIFF with coordinates, or one with more pixels than a photo may have.
 
-    Any other file, a broken one too, is a photo, and told as such.
+    Coordinates may also be in a file beside it: a world file, or GDAL's .aux.xml. Any other file, a broken one too, is
+    a photo, and told as such.
     """
     if path.suffix.lower() not in RASTER_SUFFIXES or not path.is_file():
         return False
     try:
         with path.open("rb") as stream:
             tags = _tags(stream)
-            return bool(_GEO_TAGS & set(tags)) or tags[_WIDTH] * tags[_HEIGHT] > MOST_PIXELS
+            located = bool(_GEO_TAGS & set(tags)) or _located_beside(path)
+            return located or tags[_WIDTH] * tags[_HEIGHT] > MOST_PIXELS
     except Exception:  # Pillow raises many classes on a file that is broken
         return False
 
@@ -136,9 +149,28 @@ def _tags(stream: BinaryIO) -> ImageFileDirectory_v2:
     return tags
 
 
+def _located_beside(path: Path) -> bool:
+    """Return whether a file beside a TIFF says where it lies; rasterio, which may not be installed, is not asked."""
+    names = (path.with_suffix(one) for suffix in _WORLD_FILES for one in (suffix, suffix.upper()))
+    if any(name.is_file() for name in names):
+        return True
+    facts = path.with_name(f"{path.name}.aux.xml")
+    content = facts.read_bytes() if facts.is_file() else b""
+    return any(place in content for place in _PLACES)
+
+
 def only_raster(paths: Sequence[Path]) -> Path | None:
     """Return the raster, if that is all there is to look at."""
     return paths[0] if len(paths) == 1 and is_raster(paths[0]) else None
+
+
+def rasters_among(paths: Sequence[Path]) -> list[Path]:
+    """Return the rasters that are taken as photos: those among several files, or in a folder.
+
+    Raises:
+        ImageError: as `name_photos`.
+    """
+    return [] if only_raster(paths) else [photo for photo in name_photos(paths).values() if is_raster(photo)]
 
 
 @contextmanager

@@ -39,13 +39,16 @@ def read_layer(file: Path, *, column: str | None = None, name: str | None = None
     that QGIS keeps in a GeoPackage, are no layers.
 
     Raises:
-        AnnotationError: if there is no such layer or several, the column is missing, or the coordinate system is.
+        AnnotationError: if there is no such file or layer, or several layers, the column is missing, or the coordinate
+            system is.
         MissingExtraError: if the packages of the extra `geo` are not installed.
     """
     with needing("geo", str(file)):
         import pyogrio
         import shapely
         from pyogrio.errors import DataSourceError
+    if not file.exists():
+        raise AnnotationError(f"{file}: there is no such file, expected polygons; check the path")
     try:
         chosen = _chosen(file, name, option)
         _require_column(file, chosen, column)
@@ -111,11 +114,16 @@ def _chosen(file: Path, name: str | None, option: str) -> str:
     import pyogrio
 
     layers = [str(one) for one, kind in pyogrio.list_layers(file) if kind is not None]
-    there = ", ".join(layers) or "none"
+    there = ", ".join(layers)
+    if not layers:
+        raise AnnotationError(
+            f"{file}: holds no polygons, which a GeoTIFF needs; expected a GeoPackage, GeoJSON or shapefile "
+            "(.gpkg, .geojson, .shp)"
+        )
     if name is not None and name not in layers:
         raise AnnotationError(f"{file}: has the layers {there}, expected {name}; name one of them by {option}")
     if name is None and len(layers) != 1:
-        remedy = f"name one by {option}" if option and layers else "export it alone"
+        remedy = f"name one by {option}" if option else "export it alone"
         raise AnnotationError(f"{file}: has the layers {there}, expected one; {remedy}")
     return layers[0] if name is None else name
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from importlib.resources import files
+from pathlib import Path
 
 import spica
 from spica.report import sections
@@ -12,6 +13,7 @@ from spica.report.photos import Picture
 
 # The page asks for nothing, and a browser shall see to it: pictures and styles lie inside, scripts there are none.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+_SIGN = "Written by Spica"  # at the foot of every page
 
 
 def report_page(said: Findings, pictures: Sequence[Picture], subject: str) -> str:
@@ -39,5 +41,13 @@ def document(title: str, header: Markup, main: Markup, source: str) -> str:
         element("title", title),
         element("style", style),
     )
-    footer = element("footer", element("p", f"Written by Spica {spica.__version__}; {source} defines the numbers."))
+    footer = element("footer", element("p", f"{_SIGN} {spica.__version__}; {source} defines the numbers."))
     return f"<!DOCTYPE html>\n{element('html', head, element('body', header, main, footer), lang='en')}\n"
+
+
+def is_page(file: Path) -> bool:
+    """Return whether a file is a page that Spica wrote."""
+    try:
+        return _SIGN.encode() in file.read_bytes()
+    except OSError:
+        return False

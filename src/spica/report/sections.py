@@ -51,7 +51,7 @@ def headline(said: Findings, subject: str) -> Markup:
         element(
             "div",
             element("p", element("strong", score(row.score)), f" score, rule {evaluation.rule}", class_="score"),
-            element("p", f"95 % interval {interval} · boxes from score {evaluation.threshold:g} on"),
+            element("p", f"95 % interval {interval} · boxes {evaluation.scored}"),
             class_="headline",
         ),
         *(element("p", f"Note: {remark}.", class_="note") for remark in evaluation.remarks),
@@ -93,8 +93,8 @@ class _AtThreshold:
 
 def thresholds(said: Findings) -> Markup:
     """Return the section of scores against the threshold."""
-    curves, used = said.thresholds, said.evaluation.threshold
-    text = f"A box counts as a head from score {used:g} on; the score is then {score(said.evaluation.overall.score)}. "
+    curves, evaluation = said.thresholds, said.evaluation
+    text = f"The score takes boxes {evaluation.scored}: it is {score(evaluation.overall.score)}. "
     if not math.isnan(said.best):
         best = float(curves.score[np.abs(curves.thresholds - said.best).argmin()])
         text += f"On these photos it would be highest at {said.best:g}: {score(best)}. "

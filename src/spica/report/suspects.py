@@ -19,20 +19,25 @@ from spica.scoring.worth import Worth
 _LABEL, _FOUND = MISS, HIT  # yellow and dashed, blue and solid: as missed heads and hits are drawn in a report
 _PHOTOS = 12  # worth labelling, with a picture
 
+SUSPECT_COLUMNS = ("image", "source", "kind", "left", "top", "right", "bottom", "evidence", "labels")
+WORTH_COLUMNS = ("image", "source", "doubt", "low", "heads", "high")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Suspicions:
     """What there is to look at: suspects, strongest first; and photos, most worth labelling first.
 
-    `places` says where the labels of an image stand, `paths` and `found` are those of every photo by its id. A box is
-    sure from `threshold` on. `subject` says in words what was compared with what.
+    `places` says where the labels of a labelled photo stand, and `found` what was found on it, by its id. `paths` and
+    `seen` are the files of the photos that may be worth labelling and what was found on them, by theirs. A box is sure
+    from `threshold` on. `subject` says in words what was compared with what.
     """
 
     suspects: Sequence[Suspect]
     worths: Sequence[Worth]
     places: Mapping[str, Sequence[Place]]
-    paths: Mapping[str, Path]
     found: Mapping[str, Detections]
+    paths: Mapping[str, Path]
+    seen: Mapping[str, Detections]
     threshold: float
     subject: str
 
@@ -40,14 +45,14 @@ class Suspicions:
 def suspects_page(said: Suspicions, first: int) -> str:
     """Return the page as HTML, with pictures of the `first` suspects and of the photos most worth labelling."""
     shown = crops(said.suspects[:first], said.found, said.threshold)
-    photos = whole_photos(said.worths[:_PHOTOS], said.paths, said.found, said.threshold)
+    photos = whole_photos(said.worths[:_PHOTOS], said.paths, said.seen, said.threshold)
     main = element("main", _suspects(said, shown), _photos(photos))
     return document(f"Suspects: {said.subject}", _header(said), main, "docs/data.md")
 
 
 def suspect_rows(said: Suspicions) -> Iterator[tuple[str, ...]]:
     """Yield the rows of suspects.csv, the first with the names of its columns."""
-    yield ("image", "source", "kind", "left", "top", "right", "bottom", "evidence", "labels")
+    yield SUSPECT_COLUMNS
     for suspect in said.suspects:
         edges = (f"{edge:.2f}" for edge in suspect.box)
         where = " and ".join(_where(suspect, said.places))
@@ -56,7 +61,7 @@ def suspect_rows(said: Suspicions) -> Iterator[tuple[str, ...]]:
 
 def worth_rows(said: Suspicions) -> Iterator[tuple[str, ...]]:
     """Yield the rows of worth.csv, the first with the names of its columns."""
-    yield ("image", "source", "doubt", "low", "heads", "high")
+    yield WORTH_COLUMNS
     for one in said.worths:
         yield (one.image, one.source, f"{one.doubt:.4f}", str(one.low), str(one.heads), str(one.high))
 

@@ -70,7 +70,8 @@ class Evaluation:
 
     `interval` holds the limits of the 95 % bootstrap interval of the score; `sources` are in alphabetical order;
     `worst` begins with the lowest score; `remarks` are sentences on what the detector was trained on, as far as that is
-    known: on photos of its training the numbers flatter.
+    known: on photos of its training the numbers flatter. Of the boxes from `threshold` on, the score takes those above
+    `score_above` alone if the rule has that; all other numbers take them all.
     """
 
     rule: str
@@ -80,6 +81,15 @@ class Evaluation:
     interval: tuple[float, float]
     worst: tuple[WorstImage, ...]
     remarks: tuple[str, ...] = ()
+    score_above: float | None = None
+
+    @property
+    def scored(self) -> str:
+        """Which boxes the score takes, in words: "from score 0.4 on"."""
+        plain = f"from score {self.threshold:g} on"
+        if self.score_above is None or self.threshold > self.score_above:
+            return plain
+        return f"above score {self.score_above:g} (all other numbers: {plain})"
 
     def to_json(self) -> str:
         """Return the evaluation as JSON, indented; a number that does not exist is null."""
@@ -131,6 +141,7 @@ def evaluate(
         sources=tuple(by_source),
         interval=score_interval(images.score, sources, rule, seed=seed),
         worst=_worst(images, labels),
+        score_above=rule.score_above,
     )
 
 

@@ -54,7 +54,7 @@ def score_table(evaluation: Evaluation) -> Table:
     """Return the table of scores: a row for each source, then one for all images."""
     low, high = evaluation.interval
     title = (
-        f"Scores by rule {evaluation.rule}, from score {evaluation.threshold:g} on: "
+        f"Scores by rule {evaluation.rule}, {evaluation.scored}: "
         f"{_score(evaluation.overall.score)} (95 % of samples in {_score(low)} to {_score(high)})"
     )
     return _table(title, evaluation, _COLUMNS)
