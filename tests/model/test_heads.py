@@ -146,7 +146,7 @@ def test_in_the_second_stage_only_close_boxes_are_heads() -> None:
     near, loose = torch.tensor([[8.0, 8, 28, 22]]), torch.tensor([[8.0, 8, 28, 17]])  # IoU 0.875 and 0.5625
     targets = [{"boxes": HEAD, "labels": torch.ones(1, dtype=torch.int64)}]
     network = still(heads(refine_iou=0.6))
-    labels, moves = network._refine_targets([torch.cat([near, loose])], targets)
+    _, labels, moves = network._refine_samples([torch.cat([near, loose])], targets)
     assert labels[0].tolist() == [1, 0]
     torch.testing.assert_close(network.box_coder.decode_single(moves[0], torch.cat([near, loose])), HEAD.repeat(2, 1))
 

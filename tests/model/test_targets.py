@@ -82,5 +82,5 @@ def test_a_head_in_an_ignored_region_is_a_head(tiny_backbone: str) -> None:
     assert (rows[0].tolist(), labels[0].tolist()) == ([0], [1])
     labels, nearest = detector.proposals.assign_targets_to_anchors([head], [both])
     assert (labels[0].tolist(), nearest[0].tolist()) == ([1], head.tolist())
-    labels, _ = detector.regions._refine_targets([torch.cat([head, head + 30])], [both])
+    _, labels, _ = detector.regions._refine_samples([torch.cat([head, head + 30])], [both])
     assert labels[0].tolist() == [1, -100]

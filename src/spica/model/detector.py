@@ -10,11 +10,12 @@ from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 
 from spica.errors import WeightsError
 from spica.model.backbones import build_body
-from spica.model.heads import RegionHeads
+from spica.model.heads import Features, RegionHeads
 from spica.model.necks import build_neck, separable
 from spica.model.regions import Anchors, RegionPooling
 from spica.model.settings import DetectorSettings, ProposalSettings
 from spica.model.targets import IGNORED, Targets, heads_of, is_covered, overlaps
+from spica.model.teaching import Lesson
 from spica.model.transfer import keep_frozen, prepare_transfer
 
 RPN_POSITIVES = 0.5  # half of the anchors that the loss looks at, as in the paper
@@ -47,31 +48,41 @@ class Detector(nn.Module):
         return self(photos, [tuple(photos.shape[-2:])] * len(photos), targets)  # type: ignore[no-any-return]
 
     def forward(
-        self, photos: Tensor, sizes: list[tuple[int, int]], targets: Targets | None = None
+        self,
+        photos: Tensor,
+        sizes: list[tuple[int, int]],
+        targets: Targets | None = None,
+        lesson: Lesson | None = None,
     ) -> dict[str, Tensor] | list[dict[str, Tensor]]:
         """Return losses when training, else for each photo its `boxes`, `labels`, `scores`, and whether it is `capped`.
+
+        With a `lesson` the R-CNN head learns from teachers as well.
 
         Raises:
             WeightsError: if photos or feature maps hold numbers that are not finite.
         """
         features, proposals, proposal_losses = self.propose(photos, sizes, targets)
-        found, region_losses = self.regions(features, proposals, sizes, targets)
+        found, region_losses = self.regions(features, proposals, sizes, targets, lesson)
         if self.training:
             return {**proposal_losses, **region_losses}
         return [{**one, "capped": self._capped(one, own)} for one, own in zip(found, proposals, strict=True)]
 
+    def features(self, photos: Tensor) -> Features:
+        """Return the feature maps of a batch, fine to coarse."""
+        maps = self.neck(self.body((photos - self.mean) / self.std))
+        return {str(index): grid for index, grid in enumerate(maps)}
+
     def propose(
         self, photos: Tensor, sizes: list[tuple[int, int]], targets: Targets | None = None
-    ) -> tuple[dict[str, Tensor], list[Tensor], dict[str, Tensor]]:
+    ) -> tuple[Features, list[Tensor], dict[str, Tensor]]:
         """Return feature maps, the proposals (n, 4) of each photo in pixels of the batch, and losses when training.
 
         Raises:
             WeightsError: if photos or feature maps hold numbers that are not finite, unless training.
         """
-        maps = self.neck(self.body((photos - self.mean) / self.std))
+        features = self.features(photos)
         if not self.training:
-            self._require_finite(photos, maps)
-        features = {str(index): grid for index, grid in enumerate(maps)}
+            self._require_finite(photos, list(features.values()))
         return features, *self.proposals(ImageList(photos, sizes), features, targets)
 
     def train(self, mode: bool = True) -> "Detector":  # noqa: FBT001, FBT002 - torch's own signature

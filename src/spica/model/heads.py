@@ -1,6 +1,6 @@
 """The R-CNN head on pooled regions: torchvision's, with a choice of box losses and with box voting."""
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ from spica.model.regions import RegionPooling
 from spica.model.settings import HeadSettings
 from spica.model.targets import IGNORED, UNSCORED, Targets, heads_of, is_covered
 
+if TYPE_CHECKING:
+    from spica.model.teaching import Lesson
+
 CLASSES = 2  # background, wheat head
 BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # scale of the regression targets, as in Faster R-CNN's code
 GIOU_WEIGHT = 2.0  # brings the loss to the size of the smooth L1 loss, so that other settings keep their meaning
@@ -23,6 +26,14 @@ REFINE_SUPPRESSION_IOU = (
 
 Features: TypeAlias = dict[str, Tensor]
 Sizes: TypeAlias = list[tuple[int, int]]
+
+
+class _Samples(NamedTuple):
+    """What a stage learns from: for each photo regions (n, 4), whether they are heads, and how they should move."""
+
+    regions: list[Tensor]
+    labels: list[Tensor]
+    wanted: tuple[Tensor, ...] | list[Tensor]
 
 
 class RegionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
@@ -55,12 +66,17 @@ class RegionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
             self.refine_predictor = FastRCNNPredictor(settings.channels, CLASSES)
 
     def forward(
-        self, features: Features, proposals: list[Tensor], image_shapes: Sizes, targets: Targets | None = None
+        self,
+        features: Features,
+        proposals: list[Tensor],
+        image_shapes: Sizes,
+        targets: Targets | None = None,
+        lesson: "Lesson | None" = None,
     ) -> tuple[Targets, dict[str, Tensor]]:
         """Return what is found on each photo (`boxes`, `labels`, `scores`) and no losses, or nothing and the losses."""
-        features = {name: self.narrow(grid) for name, grid in features.items()}
+        features = self.narrowed(features)
         if self.training:
-            return [], self._losses(features, proposals, image_shapes, targets or [])
+            return [], self._losses(features, proposals, image_shapes, targets or [], lesson)
         settings = self.settings
         least = settings.refine_score if settings.refine_iou else settings.least_score
         boxes, scores = self._look(0, features, proposals, image_shapes, least)
@@ -68,6 +84,10 @@ class RegionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
             boxes = [own[nms(own, certain, REFINE_SUPPRESSION_IOU)] for own, certain in zip(boxes, scores, strict=True)]
             boxes, scores = self._look(1, features, boxes, image_shapes, settings.least_score)
         return [self._found(*one) for one in zip(boxes, scores, strict=True)], {}
+
+    def narrowed(self, features: Features) -> Features:
+        """Return the maps that regions are pooled from."""
+        return {name: self.narrow(grid) for name, grid in features.items()}
 
     def stages(self) -> list[tuple[TwoMLPHead, FastRCNNPredictor]]:
         """Return the layers of each stage: those on pooled features, and those of scores and boxes."""
@@ -85,36 +105,56 @@ class RegionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
             label[(label == 0) & is_covered(own, boxes, kinds)] = IGNORED
         return rows, labels
 
+    def judge(
+        self, stage: int, features: Features, boxes: list[Tensor], sizes: Sizes
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return for each photo where a stage moves its boxes (n, 4), and their scores (n,)."""
+        logits, moves = self._predict(stage, features, boxes, sizes)
+        scores = functional.softmax(logits, dim=-1)[:, 1]
+        return self._moved(moves, boxes, sizes), list(torch.split(scores, [len(own) for own in boxes]))
+
     def _predict(self, stage: int, features: Features, boxes: list[Tensor], sizes: Sizes) -> tuple[Tensor, Tensor]:
         hidden, last = self.stages()[stage]
         logits, moves = last(hidden(self.box_roi_pool(features, boxes, sizes)))
         return logits, moves
 
-    def _losses(self, features: Features, proposals: list[Tensor], sizes: Sizes, targets: Targets) -> dict[str, Tensor]:
+    def _losses(
+        self, features: Features, proposals: list[Tensor], sizes: Sizes, targets: Targets, lesson: "Lesson | None"
+    ) -> dict[str, Tensor]:
         # In half precision, which heads get from them in torchvision, boxes would lie on a grid of 2 pixels.
         proposals = [own.float() for own in proposals]
         proposals, _, labels, wanted = self.select_training_samples(proposals, targets)
         logits, moves = self._predict(0, features, proposals, sizes)
-        losses = self._stage_losses(logits, moves, proposals, labels, wanted)
+        losses = self._stage_losses(0, logits, moves, _Samples(proposals, labels, wanted), lesson)
         if not self.settings.refine_iou:
             return losses
         boxes = [one.detach() for one in self._moved(moves, proposals, sizes)]
-        labels, wanted = self._refine_targets(boxes, targets)
-        again = self._stage_losses(*self._predict(1, features, boxes, sizes), boxes, labels, wanted)
+        logits, moves = self._predict(1, features, boxes, sizes)
+        again = self._stage_losses(1, logits, moves, self._refine_samples(boxes, targets), lesson)
         return losses | {name.replace("loss_", "loss_refine_"): loss for name, loss in again.items()}
 
     def _stage_losses(
-        self, logits: Tensor, moves: Tensor, proposals: list[Tensor], labels: list[Tensor], wanted: tuple[Tensor, ...]
+        self, stage: int, logits: Tensor, moves: Tensor, samples: "_Samples", lesson: "Lesson | None"
     ) -> dict[str, Tensor]:
-        if not any((label >= 0).any() for label in labels):  # nothing but what is to be ignored: no mean of nothing
+        labels = torch.cat(samples.labels)
+        if not (labels >= 0).any():  # nothing but what is to be ignored: no mean of nothing
             return {"loss_classifier": logits.sum() * 0, "loss_box_reg": moves.sum() * 0}
-        scores, boxes = fastrcnn_loss(logits, moves, labels, wanted)
-        if self.settings.box_loss == "giou":
-            boxes = self._overlap_loss(moves, torch.cat(proposals), torch.cat(labels), torch.cat(wanted))
+        scores, boxes = functional.cross_entropy(logits, labels), self._box_loss(logits, moves, samples)
+        if lesson:
+            certain, found = lesson.answers(stage, samples.regions)
+            used, chances = labels >= 0, torch.stack([1 - certain, certain], dim=1).to(logits.dtype)
+            scores = scores.lerp(functional.cross_entropy(logits[used], chances[used]), lesson.share)
+            boxes = boxes.lerp(self._box_loss(logits, moves, self._with_boxes(samples, found)), lesson.share)
         return {"loss_classifier": scores, "loss_box_reg": boxes}
 
-    def _refine_targets(self, boxes: list[Tensor], targets: Targets) -> tuple[list[Tensor], tuple[Tensor, ...]]:
-        """Return for each photo which of its boxes are heads (n,), and how those should move (n, 4)."""
+    def _with_boxes(self, samples: "_Samples", boxes: Tensor) -> "_Samples":
+        """Return samples that should move to other boxes (n, 4)."""
+        wide = torch.cat([boxes[:, :2], torch.maximum(boxes[:, 2:], boxes[:, :2] + LEAST_SIDE)], dim=1)
+        apart = torch.split(wide.float(), [len(own) for own in samples.regions])
+        return samples._replace(wanted=self.box_coder.encode(list(apart), samples.regions))
+
+    def _refine_samples(self, boxes: list[Tensor], targets: Targets) -> "_Samples":
+        """Return the boxes (n, 4) of each photo, which of them are heads, and how those should move."""
         labels, nearest = [], []
         for own, target in zip(boxes, targets, strict=True):
             heads = heads_of(target)["boxes"].to(own.dtype)
@@ -125,16 +165,20 @@ class RegionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
             label[(label == 0) & is_covered(own, target["boxes"], target["labels"])] = UNSCORED
             labels.append(label)
             nearest.append(heads[rows])
-        return labels, self.box_coder.encode(nearest, boxes)
+        return _Samples(boxes, labels, self.box_coder.encode(nearest, boxes))
 
-    def _overlap_loss(self, moves: Tensor, proposals: Tensor, labels: Tensor, wanted: Tensor) -> Tensor:
-        """Return 1 - GIoU of the boxes of heads, summed over them and divided by the number of all samples.
+    def _box_loss(self, logits: Tensor, moves: Tensor, samples: "_Samples") -> Tensor:
+        """Return the loss of boxes: smooth L1, or 1 - GIoU; of heads, summed, and divided by the number of all samples.
 
         Source: Rezatofighi et al., Generalized Intersection over Union, CVPR 2019.
         """
+        if self.settings.box_loss == "smooth_l1":
+            smooth: Tensor = fastrcnn_loss(logits, moves, samples.labels, samples.wanted)[1]
+            return smooth
+        labels, regions = torch.cat(samples.labels), torch.cat(samples.regions)
         (rows,) = torch.where(labels > 0)
-        found = self.box_coder.decode_single(moves[rows, 4:].float(), proposals[rows])
-        heads = self.box_coder.decode_single(wanted[rows], proposals[rows])
+        found = self.box_coder.decode_single(moves[rows, 4:].float(), regions[rows])
+        heads = self.box_coder.decode_single(torch.cat(samples.wanted)[rows], regions[rows])
         loss: Tensor = generalized_box_iou_loss(found, heads, reduction="sum")
         return GIOU_WEIGHT * loss / labels.numel()
 
@@ -148,10 +192,8 @@ class RegionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
         self, stage: int, features: Features, boxes: list[Tensor], sizes: Sizes, least_score: float
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Return for each photo where a stage moves boxes, of a higher score and not too thin, and their scores."""
-        logits, moves = self._predict(stage, features, boxes, sizes)
-        all_scores = torch.split(functional.softmax(logits, dim=-1)[:, 1], [len(own) for own in boxes])
         moved, scores = [], []
-        for own, certain in zip(self._moved(moves, boxes, sizes), all_scores, strict=True):
+        for own, certain in zip(*self.judge(stage, features, boxes, sizes), strict=True):
             (sure,) = torch.where(certain > least_score)
             kept = sure[remove_small_boxes(own[sure], LEAST_SIDE)]
             moved.append(own[kept])

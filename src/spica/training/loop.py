@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from spica.errors import TrainingError
+from spica.model.teaching import Teachers
 from spica.training.samples import Batch
 from spica.training.schedule import Schedule, set_rate
 
@@ -32,11 +33,19 @@ class State:
 Losses = dict[str, float]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Learning:
+    """How losses move the weights: where gradients are clipped (0 for nowhere), and who teaches beside the labels."""
+
+    clip: float
+    teachers: Teachers | None = None
+
+
 def train_steps(
     state: State,
     data: Iterator[Batch],
     schedule: Schedule,
-    clip: float,
+    learning: Learning,
     accelerator: Accelerator,
     after: Callable[[Losses], None],
 ) -> None:
@@ -53,7 +62,7 @@ def train_steps(
         _seed(state, accelerator)
         batches = [next(data) for _ in range(schedule.settings.accumulate)]
         try:
-            losses = _step(state, batches, clip, accelerator)
+            losses = _step(state, batches, learning, accelerator)
         except RuntimeError as error:  # torch.OutOfMemoryError is one, and what a processor without memory gives
             if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
                 raise TrainingError(_out_of_memory(batches, state.step)) from error
@@ -63,7 +72,7 @@ def train_steps(
         after({**losses, "rate": rate})
 
 
-def _step(state: State, batches: list[Batch], clip: float, accelerator: Accelerator) -> Losses:
+def _step(state: State, batches: list[Batch], learning: Learning, accelerator: Accelerator) -> Losses:
     """Move the weights once, by the mean gradient of the batches, and return the mean losses.
 
     Raises:
@@ -75,9 +84,9 @@ def _step(state: State, batches: list[Batch], clip: float, accelerator: Accelera
     for batch in batches:
         alone = accelerator.no_sync(state.model) if batch is not batches[-1] else nullcontext()
         with alone:
-            for name, value in _gradients(state.model, batch, len(batches), accelerator, state.step).items():
+            for name, value in _gradients(state, batch, len(batches), learning.teachers, accelerator).items():
                 sums[name] = sums.get(name, 0.0) + value
-    norm = accelerator.clip_grad_norm_(state.model.parameters(), clip or float("inf"))
+    norm = accelerator.clip_grad_norm_(state.model.parameters(), learning.clip or float("inf"))
     # With fp16 an overflow is normal: the scaler leaves such a step out.
     if accelerator.scaler is None and norm is not None and not bool(torch.isfinite(norm)):
         raise TrainingError(_not_finite("the gradient", float(norm), batches, state.step))
@@ -87,7 +96,7 @@ def _step(state: State, batches: list[Batch], clip: float, accelerator: Accelera
     return sums
 
 
-def _gradients(model: nn.Module, batch: Batch, parts: int, accelerator: Accelerator, step: int) -> Losses:
+def _gradients(state: State, batch: Batch, parts: int, teachers: Teachers | None, accelerator: Accelerator) -> Losses:
     """Add the gradients of one batch, which counts as one of `parts`, and return its losses.
 
     Raises:
@@ -96,11 +105,12 @@ def _gradients(model: nn.Module, batch: Batch, parts: int, accelerator: Accelera
     photos = batch.photos.to(accelerator.device, memory_format=torch.channels_last).float() / 255
     sizes = [(photos.shape[-2], photos.shape[-1])] * len(photos)
     with accelerator.autocast():
-        losses: dict[str, Tensor] = model(photos, sizes, batch.targets(accelerator.device))
+        lesson = teachers.look(photos) if teachers else None
+        losses: dict[str, Tensor] = state.model(photos, sizes, batch.targets(accelerator.device), lesson)
         total = torch.stack(list(losses.values())).sum() / parts
     for name, loss in losses.items():
         if not bool(torch.isfinite(loss.detach())):
-            raise TrainingError(_not_finite(name, float(loss.detach()), [batch], step))
+            raise TrainingError(_not_finite(name, float(loss.detach()), [batch], state.step))
     accelerator.backward(total)
     return {"loss": float(total.detach()), **{name: float(loss.detach()) / parts for name, loss in losses.items()}}
 

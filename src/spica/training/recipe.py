@@ -115,6 +115,16 @@ class ScheduleSettings(Settings):
         return self
 
 
+class TeacherSettings(Settings):
+    """Trained detectors from which the R-CNN head learns beside the labels: distillation."""
+
+    weights: tuple[str, ...] = ()
+    """`wheat`, paths of weights files or of run folders. They look at each sample in four mirrored views, and the mean
+    of what they say counts. They must not have seen what is held out."""
+    share: Fraction = 0.5
+    """Part of what scores and boxes learn that is of them; the rest is of the labels."""
+
+
 class RunSettings(Settings):
     """What does not change the model: the machine, and what is written when."""
 
@@ -149,6 +159,7 @@ class Recipe(Settings):
     data: DataSettings = DataSettings()
     validation: ValidationSettings = ValidationSettings()
     sample: SampleSettings = SampleSettings()
+    teacher: TeacherSettings = TeacherSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
     schedule: ScheduleSettings = ScheduleSettings(epochs=10)
     run: RunSettings = RunSettings()

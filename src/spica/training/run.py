@@ -16,8 +16,9 @@ from spica.labels.folder import read_labels
 from spica.labels.folds import Parts, hold_out
 from spica.labels.labelled import LabelledImage, Labels, require_distinct_ids
 from spica.labels.problems import Problem
-from spica.model.checkpoint import WEIGHTS_NAME, NetworkDetect, save_weights, started_from
+from spica.model.checkpoint import WEIGHTS_NAME, NetworkDetect, load_weights, save_weights, started_from
 from spica.model.detector import Detector
+from spica.model.teaching import Teachers
 from spica.prediction.card import Card
 from spica.prediction.runtime import detect_file
 from spica.prediction.shipped import weights_path
@@ -27,8 +28,8 @@ from spica.training.averaging import averaged_weights, blended
 from spica.training.folder import begin_folder, require_place
 from spica.training.journal import Journal, Means, draw_curves, draw_validation, tensorboard_writer
 from spica.training.judging import judge
-from spica.training.leaks import require_apart
-from spica.training.loop import Losses, State, train_steps
+from spica.training.leaks import flattered, require_apart
+from spica.training.loop import Learning, Losses, State, train_steps
 from spica.training.processes import build_accelerator
 from spica.training.recipe import Recipe, read_recipe
 from spica.training.samples import GIGABYTE, BatchOrder, PhotoCache, Samples, batches, head_sides
@@ -80,6 +81,9 @@ def train(
     labels, *more = (_read(folder, tell) for folder in ([data] if isinstance(data, Path) else data))
     parts = _parts(labels, tuple(image for one in more for image in one), chosen)
     require_place(out, chosen, resume=resume)
+    before = [weights_path(name) for name in (chosen.start, *chosen.teacher.weights) if name]
+    for note in flattered(before, (*parts.held_sources, *parts.held_fraction)):
+        tell(Progress(0, 0.0, 0.0, {}, 0.0, note))
     run = _Run(chosen, parts, out, resume=resume, tell=tell, name=recipe.stem)
     run.train()
     return judge(out, parts, run.accelerator.device) if run.is_first else {}
@@ -133,6 +137,7 @@ class _Run:
         self.is_first = self.accelerator.is_main_process
         self.before: dict[str, torch.Tensor] = {}  # weights to share with those that are kept
         self.detector, self.origin = self._new_detector()
+        self.teachers, self.taught_by = self._new_teachers()
         self.state = self._new_state()
         self.best = load_checkpoint(out, self.state, self.accelerator) if resume else Best()
         ranks = self.accelerator.num_processes
@@ -153,7 +158,7 @@ class _Run:
             KeyboardInterrupt: after what was learnt so far has been saved.
         """
         data = batches(self._samples(), self._order(), self.recipe.run.workers)
-        clip = self.recipe.optimiser.clip
+        learning = Learning(self.recipe.optimiser.clip, self.teachers)
         with stopping() as stop:
 
             def after(losses: Losses) -> None:
@@ -163,7 +168,7 @@ class _Run:
                         self._save()
                     raise KeyboardInterrupt
 
-            train_steps(self.state, data, self.schedule, clip, self.accelerator, after)
+            train_steps(self.state, data, self.schedule, learning, self.accelerator, after)
         self._finish()
 
     def _open(self) -> None:
@@ -187,6 +192,16 @@ class _Run:
                 weights = detector.state_dict().items()
                 self.before = {name: weight.clone() for name, weight in weights if name not in new}
         return detector.to(memory_format=torch.channels_last), card
+
+    def _new_teachers(self) -> tuple[Teachers | None, list[Card]]:
+        """Return the detectors to learn from beside the labels, and their cards."""
+        asked = self.recipe.teacher
+        loaded = [load_weights(weights_path(name)) for name in asked.weights]
+        if not loaded:
+            return None, []
+        device = self.accelerator.device
+        detectors = [detector.to(device).to(memory_format=torch.channels_last) for detector, _ in loaded]
+        return Teachers(detectors, asked.share), [card for _, card in loaded]
 
     def _new_state(self) -> State:
         optimiser = build_optimiser(self.detector, self.recipe.optimiser)
@@ -309,7 +324,8 @@ class _Run:
             threshold=threshold,
             backbone=self.origin.backbone,
             licence=self.origin.licence,
-            trained_on="; before that ".join(filter(None, [trained_on, self.origin.trained_on])),
+            trained_on="; before that ".join(filter(None, [trained_on, self.origin.trained_on]))
+            + "".join(f"; taught by a detector of {card.trained_on}" for card in self.taught_by),
             data_licence=data.licence,
             recipe=self.name,
             side=self.recipe.detector.side,
