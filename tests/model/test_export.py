@@ -18,7 +18,7 @@ from spica.image import Image
 from spica.model import export as exporting
 from spica.model.checkpoint import NetworkDetect, load_weights, save_weights
 from spica.model.detector import Detector
-from spica.model.export import SAME_PIXELS, SAME_SCORE, export, same_part
+from spica.model.export import SAME_PIXELS, SAME_SCORE, common_part, export, same_part
 from spica.model.settings import (
     AnchorSettings,
     BackboneSettings,
@@ -366,15 +366,24 @@ def test_a_file_that_gives_other_boxes_than_torch_is_refused(
     assert not (tmp_path / "m.onnx").exists()
 
 
-def test_the_same_part_counts_boxes_of_either_that_the_other_lacks() -> None:
-    def boxes(*lefts: float, score: float = 0.5) -> Detections:
-        rows = np.array([[left, 0, left + 9, 9] for left in lefts], dtype=np.float32).reshape(-1, 4)
-        return Detections(rows, np.full(len(rows), score, dtype=np.float32))
+def boxes_at(*lefts: float, score: float = 0.5) -> Detections:
+    rows = np.array([[left, 0, left + 9, 9] for left in lefts], dtype=np.float32).reshape(-1, 4)
+    return Detections(rows, np.full(len(rows), score, dtype=np.float32))
 
-    assert same_part(boxes(), boxes()) == 1
-    assert same_part(boxes(1), boxes()) == same_part(boxes(), boxes(1)) == 0
-    assert same_part(boxes(1, 5), boxes(5, 1)) == 1
-    assert same_part(boxes(1, 5), boxes(1)) == pytest.approx(2 / 3)
-    assert same_part(boxes(1), boxes(1 + 0.9 * SAME_PIXELS)) == 1
-    assert same_part(boxes(1), boxes(1 + 1.1 * SAME_PIXELS)) == 0
-    assert same_part(boxes(1), boxes(1, score=0.5 + 1.1 * SAME_SCORE)) == 0
+
+def test_the_same_part_counts_boxes_of_either_that_the_other_lacks() -> None:
+    assert same_part(boxes_at(), boxes_at()) == 1
+    assert same_part(boxes_at(1), boxes_at()) == same_part(boxes_at(), boxes_at(1)) == 0
+    assert same_part(boxes_at(1, 5), boxes_at(5, 1)) == 1
+    assert same_part(boxes_at(1, 5), boxes_at(1)) == pytest.approx(2 / 3)
+    assert same_part(boxes_at(1), boxes_at(1 + 0.9 * SAME_PIXELS)) == 1
+    assert same_part(boxes_at(1), boxes_at(1 + 1.1 * SAME_PIXELS)) == 0
+    assert same_part(boxes_at(1), boxes_at(1, score=0.5 + 1.1 * SAME_SCORE)) == 0
+
+
+def test_a_photo_with_few_boxes_weighs_little() -> None:
+    many, few = boxes_at(*range(0, 400, 10)), boxes_at(1, 51)
+    assert common_part([(many, many), (few, boxes_at(1))]) == pytest.approx(82 / 83)
+    assert common_part([(many, many), (boxes_at(), boxes_at())]) == 1
+    assert common_part([(many, boxes_at()), (few, few)]) == pytest.approx(4 / 44)
+    assert common_part([(boxes_at(), boxes_at())]) == 1

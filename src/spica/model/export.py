@@ -4,6 +4,7 @@ import io
 import json
 import math
 import warnings
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from copy import deepcopy
 from dataclasses import replace
@@ -221,12 +222,21 @@ def _require_same(detector: Detector, file: Path, photos: list[Image]) -> None:
     """
     original = NetworkDetect(detector, Card(), torch.device("cpu"))
     exported = ModelDetector(OpenVinoEngine(file, precision="f32"), read_card(file), file.name)
-    shares = [same_part(original(photo), exported(photo)) for photo in photos]
-    if min(shares) < SAME_PART:
+    share = common_part([(original(photo), exported(photo)) for photo in photos])
+    if share < SAME_PART:
         raise WeightsError(
-            f"the model file gives other boxes than torch: only {min(shares):.1%} are the same; "
+            f"the model file gives other boxes than torch: only {share:.1%} are the same; "
             "give --no-half, or this backbone cannot be exported by this version of torch"
         )
+
+
+def common_part(pairs: Sequence[tuple[Detections, Detections]]) -> float:
+    """Return the part of the boxes on several photos that are the same in both of each pair.
+
+    Of all photos together: where one has few boxes, a single overlap right at a limit would weigh too much.
+    """
+    weights = [max(len(first) + len(second), 1) for first, second in pairs]
+    return float(np.average([same_part(first, second) for first, second in pairs], weights=weights))
 
 
 def same_part(first: Detections, second: Detections) -> float:
