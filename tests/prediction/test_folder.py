@@ -15,9 +15,8 @@ from spica.detections import Detections, no_detections
 from spica.errors import ImageError, OutputError, SubmissionError, WeightsError
 from spica.image import Image
 from spica.images import DRAWN_SIGN, image_size, write_image
-from spica.prediction.folder import LAYERS, Order, open_journal, predict_folder, predict_photos
+from spica.prediction.folder import Order, open_journal, predict_folder, predict_photos
 from spica.prediction.runtime import Facts
-from spica.rasters.layers import HEADS_GEOJSON, HEADS_GPKG
 
 PLAIN = "blur not_wheat"  # the flags of a photo of one colour
 
@@ -234,9 +233,8 @@ def test_a_submission_does_not_take_the_place_of_a_result(name: str, tmp_path: P
 
 
 def test_layers_that_were_corrected_are_not_written_over(tmp_path: Path) -> None:
-    assert LAYERS == (HEADS_GPKG, HEADS_GEOJSON)
     photos, out = grow(tmp_path / "photos", a=10), tmp_path / "out"
-    for name in LAYERS:
+    for name in ("heads.gpkg", "heads.geojson"):
         out.mkdir()
         (out / name).write_bytes(b"corrected")
         with pytest.raises(OutputError, match=rf"out: holds {re.escape(name)} already; name another folder"):

@@ -35,9 +35,8 @@ def read(data: Path, photos: Path | None = None) -> Annotations:
     """Return the annotations of every COCO file of a folder, or those of one file.
 
     A box with `iscrowd` 1 (or true), a region of many heads or of something that nobody is sure of, is ignored in
-    training.
-    The extra fields "source" and "session" of an image are used where they are there. A photo is found by `file_name`
-    in `photos` (else in images/, else in the folder), whatever folders stand before it: see `ids_by_name`.
+    training. The extra fields "source" and "session" of an image are used where they are there. A photo is found by
+    `file_name` in `photos` (else in images/, else in the folder), whatever folders stand before it: see `ids_by_name`.
 
     Raises:
         AnnotationError: if there is no file, or one cannot be read, is not JSON, or has no images or annotations.

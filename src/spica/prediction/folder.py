@@ -25,6 +25,8 @@ from spica.prediction.results import (
     COUNTS,
     DETECTIONS,
     ERRORS,
+    HEADS_GEOJSON,
+    HEADS_GPKG,
     PICTURES,
     delete_picture,
     draw_picture,
@@ -37,8 +39,7 @@ from spica.prediction.submission import require_place, write_submission
 
 MANIFEST = "manifest.json"
 STAMPS = "photos.json"  # of results that can be renewed: `spica.prediction.renewal`
-LAYERS = ("heads.gpkg", "heads.geojson")  # of a raster with coordinates; users correct heads in them
-RESULT_NAMES = (COUNTS, DETECTIONS, ERRORS, MANIFEST, STAMPS, *LAYERS, PICTURES)
+RESULT_NAMES = (COUNTS, DETECTIONS, ERRORS, MANIFEST, STAMPS, HEADS_GPKG, HEADS_GEOJSON, PICTURES)
 _LIBRARIES = ("numpy", "pillow", "simplejpeg")  # their versions can change a result
 _SHOWN = 3  # names in a message
 _DRAWN_SIDES = 2  # a picture has at least twice the pixels that the network looks at, if the photo does

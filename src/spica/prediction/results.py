@@ -16,6 +16,7 @@ from spica.prediction.journal import Outcome
 
 PICTURES = "pictures"
 COUNTS, DETECTIONS, ERRORS = "counts.csv", "detections.csv", "errors.csv"
+HEADS_GPKG, HEADS_GEOJSON = "heads.gpkg", "heads.geojson"  # of a raster with coordinates; users correct heads in them
 
 
 def write_tables(out: Path, outcomes: Iterable[Outcome]) -> None:

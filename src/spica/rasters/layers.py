@@ -10,9 +10,9 @@ import numpy as np
 from spica.detections import Detections
 from spica.errors import OutputError, needing
 from spica.images import write_atomically
+from spica.prediction.results import HEADS_GEOJSON, HEADS_GPKG
 from spica.rasters.coordinates import WGS84, Coordinates, Corners, converted
 
-HEADS_GPKG, HEADS_GEOJSON = "heads.gpkg", "heads.geojson"
 _DIGITS = 9  # of degrees: 0.1 mm; the 7 that RFC 7946 suggests are a centimetre, which is half a head
 
 

@@ -320,12 +320,12 @@ class _Run:
         labels, data = self.parts.train, self.recipe.data
         sources = ", ".join(sorted({image.source for image in labels}))
         trained_on = f"{data.name}: {len(labels)} photos of {sources}".removeprefix(": ")
+        taught = "".join(f"; taught by a detector of {card.trained_on}" for card in self.taught_by)
         return Card(
             threshold=threshold,
             backbone=self.origin.backbone,
             licence=self.origin.licence,
-            trained_on="; before that ".join(filter(None, [trained_on, self.origin.trained_on]))
-            + "".join(f"; taught by a detector of {card.trained_on}" for card in self.taught_by),
+            trained_on="; before that ".join(filter(None, [trained_on, self.origin.trained_on])) + taught,
             data_licence=data.licence,
             recipe=self.name,
             side=self.recipe.detector.side,
