@@ -21,7 +21,7 @@ from spica.cli import app
 from spica.detections import Detections, no_detections
 from spica.errors import DownloadError, RecipeError, WeightsError
 from spica.image import Image
-from spica.images import read_image, write_image
+from spica.images import name_photos, read_image, write_image
 from spica.labels.fields import render_field
 from spica.prediction.card import Card
 from spica.prediction.journal import Journal, Outcome
@@ -542,7 +542,33 @@ def test_the_report_shows_what_a_detector_missed_and_needs_no_plots(
     assert "two on data: 4 photos with 3 heads" in page
     assert "0 heads labelled, 1 found: 0 hit, 0 missed, 1 false" in page
     assert page.count("data:image/jpeg;base64,") == 1  # the others are perfect
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["evaluation.json", "report.html"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        ".drawn-by-spica",
+        "evaluation.json",
+        "report.html",
+    ]
+
+
+def test_an_evaluation_replaces_an_earlier_one_and_no_other_file(labelled: Path, tmp_path: Path) -> None:
+    out, options = tmp_path / "out", ("--submission", perfect(tmp_path, *"abcd"), "--no-ap")
+    for _ in range(2):
+        assert run("evaluate", labelled, *options, "--out", out).exit_code == 0
+    (out / "report.html").write_text("my own report")
+    result = run("evaluate", labelled, *options, "--out", out)
+    assert result.exit_code == 1
+    assert "out: holds report.html, evaluation.json, thresholds.png" in result.stderr.replace("\n", "")
+    assert (out / "report.html").read_text() == "my own report"
+
+
+def test_plots_in_a_folder_of_their_own_are_no_photos(labelled: Path, tmp_path: Path) -> None:
+    options = ("--submission", perfect(tmp_path, *"abcd"), "--no-ap")
+    photos = set(name_photos([labelled]))
+    assert run("evaluate", labelled, *options, "--out", labelled / "scores").exit_code == 0
+    assert set(name_photos([labelled])) == photos
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "photo.jpg").touch()
+    assert run("evaluate", labelled, *options, "--out", tmp_path / "mine").exit_code == 0
+    assert "mine/photo.jpg" in name_photos([tmp_path])  # a folder of photos stays one
 
 
 def test_weights_are_evaluated_at_their_own_threshold(labelled: Path, weights: str, tmp_path: Path) -> None:

@@ -102,6 +102,15 @@ def test_a_photo_that_cannot_be_read_is_told_and_the_others_are_labelled(photos:
     assert len(read_labels(tmp_path / "out" / "labels")[0]) == 2
 
 
+def test_labels_that_are_there_are_refused_before_photos_are_looked_at(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "out" / "labels").mkdir(parents=True)
+    (tmp_path / "out" / "labels" / "mine.json").write_text("{}")
+    result = run("pseudo-label", photos, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "is there and not empty" in result.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["labels"]
+
+
 def test_thresholds_in_the_wrong_order_are_misuse(photos: Path, tmp_path: Path) -> None:
     result = run("pseudo-label", photos, "--out", tmp_path / "out", "--keep", "0.2", "--ignore", "0.4")
     assert result.exit_code == 2

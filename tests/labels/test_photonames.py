@@ -57,6 +57,24 @@ def test_a_name_does_not_mean_a_photo_that_it_contradicts(
 
 
 @pytest.mark.parametrize(
+    ("contributor", "kinds"),
+    [
+        pytest.param("Label Studio", [], id="Label Studio"),
+        pytest.param("me", ["no labels", "missing photo"], id="other"),
+    ],
+)
+def test_uploads_are_known_in_an_export_of_label_studio_to_coco(
+    tmp_path: Path, put_photo: PutPhoto, contributor: str, kinds: list[str]
+) -> None:
+    put_photo(tmp_path / "IMG 1.jpg", 100, 100)
+    content = json.loads(coco({"images/20260601-IMG_1.jpg": 10})) | {"info": {"contributor": contributor}}
+    (tmp_path / "result.json").write_text(json.dumps(content))
+    labels, problems = read_labels(tmp_path)
+    assert [image.id for image in labels] == ([] if kinds else ["IMG 1"])
+    assert [problem.kind for problem in problems] == kinds
+
+
+@pytest.mark.parametrize(
     ("photos", "ids"),
     [
         pytest.param(["a.jpg"], {"a.jpg": "a", "images/a.jpg": "images/a"}, id="the path goes first"),

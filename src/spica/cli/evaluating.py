@@ -1,6 +1,7 @@
 """The command that scores a detector, or a file of predictions, against labels."""
 
 import csv
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from spica.scoring.evaluation import Evaluation
 
 
+_EVALUATION, _REPORT = "evaluation.json", "report.html"
 _LONGEST_ID = 4096  # letters; behind an id there may be all boxes of a photo, more than a field of CSV may hold
 
 
@@ -63,6 +65,8 @@ def evaluate(
     if part is not None and len(weights or ()) != 1:
         misuse("--part needs the one run folder that knows the parts: --weights RUN")
     looks = looks_of(tile, gsd)
+    if out is not None:
+        _require_place(out)
     from spica.loading import load_ensemble
     from spica.scoring.evaluation import evaluate as evaluated
     from spica.scoring.rules import rule_named
@@ -82,8 +86,9 @@ def evaluate(
     evaluation = replace(evaluation, remarks=remarks)
     show(evaluation)
     if out is not None:
-        _write(out, found, labels, evaluation)
+        _make_place(out)
         _write_report(out, found, labels, evaluation, f"{subject} on {data.resolve().name}")
+        _write(out, found, labels, evaluation)
         typer.echo(f"written to {out}")
 
 
@@ -222,15 +227,41 @@ def _submitted(file: Path, labels: "Labels", *, strictly: bool) -> dict[str, "De
     return found
 
 
+def _require_place(folder: Path) -> None:
+    """Do nothing if the results can be written: those of an earlier evaluation may be replaced, nothing else.
+
+    Raises:
+        OutputError: if another file would be overwritten.
+    """
+    from spica.errors import OutputError
+    from spica.report.page import is_page
+    from spica.scoring.plots import PLOTS
+
+    if is_page(folder / _REPORT):  # it is written first, so all the rest is an evaluation's
+        return
+    if foreign := [name for name in (_REPORT, _EVALUATION, *PLOTS) if os.path.lexists(folder / name)]:
+        raise OutputError(
+            f"{folder}: holds {', '.join(foreign)}, which spica evaluate did not write; name another folder"
+        )
+
+
+def _make_place(folder: Path) -> None:
+    """Make the folder of the results; a new or empty one is marked, so that no plot in it is taken for a photo."""
+    from spica.images import make_folder, mark_drawn
+
+    make_folder(folder)
+    if not any(folder.iterdir()):
+        mark_drawn(folder)
+
+
 def _write(folder: Path, found: Mapping[str, "Detections"], labels: "Labels", evaluation: "Evaluation") -> None:
     from spica.errors import MissingExtraError
-    from spica.images import make_folder, write_atomically
+    from spica.images import write_atomically
     from spica.scoring.plots import write_plots
     from spica.scoring.rules import rule_named
 
-    make_folder(folder)
     # A path that is not text has odd bytes, which JSON knows as \uNNNN.
-    write_atomically(folder / "evaluation.json", evaluation.to_json().encode("utf-8", "backslashreplace"))
+    write_atomically(folder / _EVALUATION, evaluation.to_json().encode("utf-8", "backslashreplace"))
     try:
         write_plots(folder, found, labels, evaluation, rule_named(evaluation.rule))
     except MissingExtraError as error:
@@ -250,4 +281,4 @@ def _write_report(
     pictures = worst_pictures(evaluation.worst, found, labels, evaluation.threshold)
     # A file name that is not text has odd bytes, which are written as \xNN.
     page = report_page(said, pictures, subject).encode("utf-8", "backslashreplace")
-    write_atomically(folder / "report.html", page)
+    write_atomically(folder / _REPORT, page)

@@ -39,7 +39,7 @@ def pseudo_label(
     device: Annotated[str, Device] = "auto",
 ) -> None:
     """Make labels of what is found on photos without any, for `spica train --also`; exit with 1 if a photo failed."""
-    from spica.labels.folder import write_labels
+    from spica.labels.folder import require_new, write_labels
     from spica.labels.pseudolabels import Certainty, pseudo_labels
     from spica.prediction.correcting import to_be_corrected
     from spica.prediction.reading import is_result_folder, read_results
@@ -47,6 +47,7 @@ def pseudo_label(
 
     if ignore > keep:
         misuse(f"--ignore is {ignore:g} and --keep {keep:g}, expected --ignore to be the lower one")
+    require_new(out / LABELS)
     looked = len(paths) > 1 or not is_result_folder(paths[0])
     if not looked:
         results = read_results(paths[0])

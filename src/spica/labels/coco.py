@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,9 @@ def read(data: Path, photos: Path | None = None) -> Annotations:
     if not found:
         raise AnnotationError(f'{data}: no JSON file has "images" and "annotations"; expected {FILE}')
     contents = {file: _content(file) for file in found}
-    reading = begun(data, PHOTOS, photos, (name for content in contents.values() for name in _names(content)))
+    names = {file: tuple(_names(content)) for file, content in contents.items()}
+    exported = {name for file in names if _is_label_studios(contents[file]) for name in names[file]}
+    reading = begun(data, PHOTOS, photos, chain.from_iterable(names.values()), exported)
     for file, content in contents.items():
         _read_file(reading, file, content)
     reading.report_unlisted("no JSON file lists the photo, so it is not used", 'add it to "images" if it is labelled')
@@ -105,6 +108,12 @@ def _content(file: Path) -> Mapping[str, Sequence[Any]]:
         if not (isinstance(content, dict) and isinstance(content.get(name), list)):
             raise AnnotationError(f'{file}: expected a list "{name}", got none; is it a COCO file of labels?')
     return content  # type: ignore[no-any-return] # both lists were checked
+
+
+def _is_label_studios(content: Mapping[str, Any]) -> bool:
+    """Return whether a file says that Label Studio exported it: it may call a photo images/ LETTERS-name."""
+    info = content.get("info")
+    return isinstance(info, dict) and info.get("contributor") == "Label Studio"
 
 
 def _names(content: Mapping[str, Sequence[Any]]) -> Iterator[str]:

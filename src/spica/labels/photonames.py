@@ -11,22 +11,24 @@ from spica.labels.problems import Place, Problem, error
 
 _ABSOLUTE = re.compile(r"(?:[A-Za-z]:)?[/\\]")
 _UPLOADED = re.compile(r"(?:.*/)?upload/\d+/[0-9a-f]{8}-([^/]+)")  # what Label Studio calls a photo uploaded to it
+_EXPORTED = re.compile(r"(?:.*/)?[0-9a-f]{8}-([^/]+)")  # and what it may call one in its exports to other layouts
 _LOST = re.compile(r"[^-\w.]")  # letters that an upload drops, once blanks are underscores
 
 
-def ids_by_name(listed: Iterable[str], photos: Photos) -> dict[str, str]:
+def ids_by_name(listed: Iterable[str], photos: Photos, exported: Collection[str] = ()) -> dict[str, str]:
     r"""Return the id of the photo that each name means; its own path without the ending where there is none.
 
     A name means a photo if it is the photo's path; else if one of the two paths is the end of the other, folders
     included; else if an upload would call the photo so. What all absolute names have in common is a folder of another
-    machine and does not count. Backslashes are slashes.
+    machine and does not count. Backslashes are slashes. Names in `exported`, of those listed, are Label Studio's own:
+    there the letters before a name are enough to tell an upload; in others they may be a date ("20260601-plot.jpg").
 
     A photo has one name. So `listed` is all that the labels list: a photo that one name means in an earlier way is not
     open to the others, and two names that mean one photo in the same way mean none.
     """
     paths = {name: _path(name) for name in listed}
     found: dict[str, str] = {}
-    for meant in _ways(paths, photos):
+    for meant in _ways(paths, photos, exported):
         taken = set(found.values())
         free = [(name, path) for path, name in meant.items() if path not in found and name not in taken]
         found |= {path: name for name, path in _unique(free).items()}
@@ -70,14 +72,15 @@ def _path(name: str) -> str:
     return "/".join(part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in {"/", "//"})
 
 
-def _ways(paths: Mapping[str, str], photos: Photos) -> Iterator[dict[str, str]]:
+def _ways(paths: Mapping[str, str], photos: Photos, exported: Collection[str]) -> Iterator[dict[str, str]]:
     """Yield the ids of photos that paths may mean, by path; `paths` has them by name. The nearest way is the first."""
     files = [(path.relative_to(photos.folder), name) for name, same in photos.by_id.items() for path in same]
     by_end = _unique([(end, name) for path, name in files for end in _ends(path.as_posix())])
     by_upload = _unique([(_as_uploaded(path.name), name) for path, name in files])
     below = _below_what_is_shared([path for name, path in paths.items() if _ABSOLUTE.match(name)])
     names = dict.fromkeys(paths.values())
-    uploads = {path: upload[1] for path in names if (upload := _UPLOADED.fullmatch(path))}
+    forms = {path: _EXPORTED if name in exported else _UPLOADED for name, path in paths.items()}
+    uploads = {path: upload[1] for path, form in forms.items() if (upload := form.fullmatch(path))}
     yield {path: image_id(path) for path in names if image_id(path) in photos.by_id}
     yield {path: name for path in names if (name := _longest_end(path, photos))}
     yield {path: by_end[end] for path in names if (end := below.get(path, path)) in by_end}

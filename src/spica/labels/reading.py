@@ -36,13 +36,15 @@ class Reading:
         return annotations_without_twins(self.photos, self.images.values(), self.rows, self.problems)
 
 
-def begun(data: Path, usual: str, photos: Path | None, listed: Iterable[str]) -> Reading:
+def begun(
+    data: Path, usual: str, photos: Path | None, listed: Iterable[str], exported: Collection[str] = ()
+) -> Reading:
     """Return a reading of a folder, or a file, with the photos in `photos`, else in its folder `usual`, else beside.
 
-    `listed` are all names of photos in its files: see `ids_by_name`.
+    `listed` are all names of photos in its files, `exported` those of them that are Label Studio's: see `ids_by_name`.
     """
     shown = find_photos(photo_folder(data, usual, photos))
-    return Reading(shown, ids_by_name(listed, shown))
+    return Reading(shown, ids_by_name(listed, shown, exported))
 
 
 def begun_with_origins(data: Path, usual: str, photos: Path | None, listed: Iterable[str]) -> Reading:

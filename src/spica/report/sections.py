@@ -54,7 +54,7 @@ def headline(said: Findings, subject: str) -> Markup:
             element("p", f"95 % interval {interval} · boxes {evaluation.scored}"),
             class_="headline",
         ),
-        *(element("p", f"Note: {remark}.", class_="note") for remark in evaluation.remarks),
+        *(element("p", f"Note: {remark}.", class_="remark") for remark in evaluation.remarks),
         element("dl", *(element("div", element("dt", name), element("dd", value)) for value, name in tiles)),
     )
 

@@ -16,27 +16,29 @@ from spica.scoring.evaluation import Evaluation
 from spica.scoring.predictions import Found
 from spica.scoring.rules import KAGGLE, Rule
 
+PLOTS = ("thresholds.png", "reliability.png", "counts.png", "sources.png")
+
 _DOTS_PER_INCH = 120
 
 
 def write_plots(
     folder: Path, found: Found, labels: Sequence[LabelledImage], evaluation: Evaluation, rule: Rule = KAGGLE
 ) -> list[Path]:
-    """Write `thresholds.png`, `reliability.png`, `counts.png` and `sources.png`; return their paths.
+    """Write the pictures named in `PLOTS`; return their paths.
 
     Raises:
         MissingExtraError: if matplotlib is not installed.
     """
-    plots = {
-        "thresholds.png": threshold_plot(found, labels, evaluation.threshold, rule),
-        "reliability.png": reliability_plot(found, labels),
-        "counts.png": count_plot(found, labels, evaluation.threshold),
-        "sources.png": source_plot(evaluation),
-    }
+    plots = (
+        threshold_plot(found, labels, evaluation.threshold, rule),
+        reliability_plot(found, labels),
+        count_plot(found, labels, evaluation.threshold),
+        source_plot(evaluation),
+    )
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in plots.items():
+    for name, content in zip(PLOTS, plots, strict=True):
         write_atomically(folder / name, content)
-    return [folder / name for name in plots]
+    return [folder / name for name in PLOTS]
 
 
 def threshold_plot(found: Found, labels: Sequence[LabelledImage], threshold: float, rule: Rule = KAGGLE) -> bytes:
