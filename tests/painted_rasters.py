@@ -14,7 +14,7 @@ GSD = 0.0005  # m
 UTM = "EPSG:32632"
 ORIGIN = (500_000.0, 5_500_000.0)
 NORTH_UP = (GSD, 0.0, ORIGIN[0], 0.0, -GSD, ORIGIN[1])
-CARD = Card(threshold=0.5, side=128, head_sides=(10.0, 160.0))  # at 0.5 mm: heads of 40 pixels, windows of 160
+CARD = Card(threshold=0.5, side=128, head_sides=(20.0, 160.0))  # at 0.5 mm: heads of 40 pixels, windows of 160
 
 
 def painted(width: int, height: int, heads: np.ndarray) -> Image:

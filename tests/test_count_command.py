@@ -29,7 +29,7 @@ from spica.prediction.runtime import Facts
 
 MODEL = CountModel(correction=1.1, between=0.05, within=0.5, reach_90=1.7, reach_95=2.2)
 CARD = Card(threshold=0.5, counts=MODEL)
-SIZED = replace(CARD, side=128, head_sides=(10.0, 160.0))  # for a raster: heads of 40 pixels at 0.5 mm
+SIZED = replace(CARD, side=128, head_sides=(20.0, 160.0))  # for a raster: heads of 40 pixels at 0.5 mm
 WIDTH, HEIGHT = 400, 200
 AREA = (WIDTH + 2 * 1.6) * (HEIGHT + 2 * 1.6) * 0.002**2  # at 2 mm a pixel; heads of 8 pixels reach 1.6 beyond
 

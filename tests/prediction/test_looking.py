@@ -154,8 +154,15 @@ def test_a_tile_that_is_given_is_what_is_seen_at_once(photo: Path) -> None:
 def test_a_tile_follows_from_the_ground_sampling_distance(photo: Path) -> None:
     eye = Eye(head=22, step=31)
     tile, found = looked(eye, photo, Looks(gsd=HEAD_SIDE / 22))
-    assert abs(22 * SIDE / tile - np.sqrt(8 * 22)) < 0.2  # the middle of the range, on a logarithmic scale
+    assert abs(22 * SIDE / tile - 8 * (22 / 8) ** (1 / 3)) < 0.2  # a third of the range, on a logarithmic scale
     assert len(found) == len(eye.heads)
+
+
+def test_a_photo_that_shows_heads_well_as_a_whole_is_looked_at_as_if_nothing_was_given(photo: Path) -> None:
+    for head in (40, 80):
+        asked, alike = Eye(head=head, step=head + 9), Eye(head=head, step=head + 9)
+        assert looked(asked, photo, Looks(gsd=HEAD_SIDE / head))[0] == looked(alike, photo)[0]
+        assert asked.asked == alike.asked
 
 
 def test_a_ground_sampling_distance_needs_a_card_that_knows_sizes(photo: Path) -> None:

@@ -22,6 +22,7 @@ HEAD_SIDE = (
     25.0  # mm, root of a box's area: 74 pixels of 0.33 to 0.385 mm, the median of rres_1, see docs/prediction.md
 )
 _OVERLAP = 0.25  # of a tile: longer than 99 % of the heads of the Global Wheat Head Dataset on photos of 1,024 pixels
+_RIGHT_COUNTS = 1 / 3  # of the range of sizes, on a logarithmic scale: counts in tiles are right there
 _EDGE_OF_RANGE = 1 / 3  # of the range of sizes, on a logarithmic scale: heads found there are to be looked at again
 _CORRECTIONS = 2  # looks after the first: large heads are found in pieces, so the first guess of their size is low
 _GLIMPSES = ((0.5, 0.5), (0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25))  # places on a photo, in parts of it
@@ -33,7 +34,8 @@ class Looks:
     """How to look at photos.
 
     `tile` is the side of what is seen at once, in pixels of the photo; 0 to let the heads decide. `gsd` is what a pixel
-    of the photo measures on the field, in mm, from which the tile follows; 0 if that is not known.
+    of the photo measures on the field, in mm, from which the tile follows; 0 if that is not known. Where heads of
+    `HEAD_SIDE` are in the range of sizes that the model knows on the photo as a whole, the heads decide all the same.
 
     Raises:
         ValueError: if one of them is below 0, or both are given.
@@ -48,8 +50,8 @@ class Looks:
         if self.tile and self.gsd:
             raise ValueError("tile and gsd are both given, expected one of them")
 
-    def side(self, card: Card) -> int:
-        """Return the side of a tile in pixels of the photo; 0 to let the heads decide.
+    def side(self, card: Card, longer: int | None = None) -> int:
+        """Return the side of a tile in pixels of a photo, or of one with that `longer` side; 0 to let heads decide.
 
         Raises:
             WeightsError: if it is to follow from the size of heads, and the card does not say which the model knows.
@@ -60,7 +62,11 @@ class Looks:
             raise WeightsError(
                 "the card of the weights does not say which sizes of heads they know; give a tile, no gsd"
             )
-        return max(1, round(HEAD_SIDE / self.gsd * card.side / _middle(card.head_sides)))
+        low, high = card.head_sides
+        head = HEAD_SIDE / self.gsd * card.side  # as the network sees it on a tile of one pixel
+        if longer and low <= head / longer <= high:
+            return 0
+        return max(1, round(head / (low * (high / low) ** _RIGHT_COUNTS)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,9 +136,10 @@ def first_sight(source: Source, card: Card, looks: Looks) -> Sight:
         ImageError: if the photo cannot be read.
         WeightsError: as `Looks.side`.
     """
-    tile = looks.side(card)
-    if tile:
-        return _sight(source, card.side, tile, max(_size(source)))
+    if looks.tile or looks.gsd:
+        longer = max(_size(source))
+        if tile := looks.side(card, longer):
+            return _sight(source, card.side, tile, longer)
     photo = _read(source, card.side)
     return Sight(photo, max(photo.width, photo.height))
 
@@ -151,7 +158,7 @@ def seen(detect: Detect, source: Source, sight: Sight, card: Card, looks: Looks)
         WeightsError: if the network gives numbers that are not finite.
     """
     found = sight.detect(detect)
-    if looks.side(card) or not card.side or card.head_sides is None:
+    if looks.side(card, sight.longer) or not card.side or card.head_sides is None:
         return sight, found
     first, (low, high), least = (sight, found), card.head_sides, math.ceil(_LEAST_TILE * card.side)
     most = high / (high / low) ** _EDGE_OF_RANGE
