@@ -26,6 +26,7 @@ from spica.labels.fields import render_field
 from spica.prediction.card import Card
 from spica.prediction.journal import Journal, Outcome
 from spica.prediction.runtime import Facts
+from spica.prediction.submission import read_submission
 
 COMMANDS = ("predict", "count", "evaluate", "train", "export", "backbones", "data")
 HEADER = "image_id,width,height,bbox,source\n"
@@ -214,6 +215,28 @@ def test_predict_takes_score_submission_and_no_pictures(photos: Path, weights: s
     assert result.stdout.startswith("2 heads")
     assert not (tmp_path / "out" / "pictures").exists()
     assert (tmp_path / "s.csv").read_text().splitlines()[1].startswith("a,")
+
+
+def test_predict_writes_a_submission_for_the_challenge_of_2021(photos: Path, weights: str, tmp_path: Path) -> None:
+    file, domains = tmp_path / "s.csv", tmp_path / "test.csv"
+    domains.write_text("image_name,BoxesString,domain\na.png,no_box,NAU_2\nb.png,no_box,NAU_3\nz.png,no_box,NAU_3\n")
+    options = ("--weights", weights, "--out", tmp_path / "out", "--no-pictures", "--domains", domains)
+    assert run("predict", photos, *options).exit_code == 2
+    result = run("predict", photos, *options, "--submission", file)
+    assert result.exit_code == 0, result.stderr
+    header, *rows = file.read_text().splitlines()
+    assert header == "image_name,PredString,domain"
+    assert [(row.split(",")[0], row.split(",")[2]) for row in rows] == [("a.png", "NAU_2"), ("b.png", "NAU_3")]
+    assert sum(len(found) for found in read_submission(file).values()) == 2
+
+
+def test_a_photo_without_a_domain_is_told_before_any_work(photos: Path, weights: str, tmp_path: Path) -> None:
+    (tmp_path / "test.csv").write_text("image_name,domain\na,NAU_2\n")
+    options = ("--weights", weights, "--submission", tmp_path / "s.csv", "--domains", tmp_path / "test.csv")
+    result = run("predict", photos, "--out", tmp_path / "out", *options)
+    assert result.exit_code == 1
+    assert "1 photo(s) have no domain, first b" in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_predict_exits_with_1_if_a_photo_failed_and_names_it(photos: Path, weights: str, tmp_path: Path) -> None:
@@ -425,10 +448,10 @@ def test_a_ground_sampling_distance_says_how_large_the_tiles_are(
     options = ("--weights", weights, "--gsd", 0.5)
     result = run("predict", photos / "a.png", "--out", tmp_path / "out", *options)
     assert (result.exit_code, result.stderr.startswith("error: the card of the weights does not say")) == (1, True)
-    monkeypatch.setattr(TwoHeads, "card", Card(threshold=0.5, side=64, head_sides=(16.0, 64.0)))
+    monkeypatch.setattr(TwoHeads, "card", Card(threshold=0.5, side=64, head_sides=(20.0, 82.0)))
     result = run("predict", photos / "a.png", "--out", tmp_path / "out", *options)
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.startswith("9 heads")  # tiles of 25 / 0.5 * 64 / 32 = 100 pixels
+    assert result.stdout.startswith("9 heads")  # tiles of 25 / 0.5 * 64 / 32 = 100 pixels: 32 is a third of the range
     assert manifest_of(tmp_path / "out")["gsd"] == 0.5
 
 
@@ -656,7 +679,7 @@ def test_parts_of_a_training_restrict_an_evaluation(part: str, images: int, labe
         ("image_id,part\na,train\n", "no image had the part held_out"),
         ("image_id,part\na,test\n", "row 2: part is 'test', expected one of train, validation, held_out"),
         ("image_id,part\na,held_out\na,train\n", "row 3: image_id 'a' is empty or there twice"),
-        ("image_id,part\nq,held_out\n", "image 'q' is not among the labels"),
+        ("image_id,part\nq,held_out\n", "1 of 1 images have no sound label: q"),
     ],
 )
 def test_parts_that_make_no_sense_are_one_line(content: str | None, said: str, labelled: Path, parts: Path) -> None:
@@ -670,11 +693,23 @@ def test_parts_that_make_no_sense_are_one_line(content: str | None, said: str, l
     assert result.stderr.splitlines()[-1].startswith("error: ")
 
 
+def test_a_part_of_which_photos_are_gone_is_evaluated_without_them(labelled: Path, parts: Path) -> None:
+    (labelled / "train" / "b.jpg").write_bytes((labelled / "train" / "b.jpg").read_bytes()[:-200])  # cut off
+    parts.write_text("image_id,part\na,held_out\nb,held_out\nz,held_out\n")
+    result = run("evaluate", labelled, "--weights", "two", "--no-ap", "--out", "scores", "--part", "held_out")
+    assert result.exit_code == 0, result.stderr
+    evaluation = json.loads(Path("scores", "evaluation.json").read_text())
+    assert evaluation["overall"]["images"] == 1
+    assert evaluation["remarks"][-1].endswith("parts.csv: 2 of 3 images have no sound label: b, z")
+    assert "problem(s), see `spica data check" in result.stderr
+    assert "--deep`" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (("--source", "z"), "no image has the source 'z'; the labels have"),
-        (("--images", "ids.txt"), "image 'q' is not among the labels"),
+        (("--images", "ids.txt"), "ids.txt: 1 of 2 images have no sound label: q; see `spica data check`, or delete"),
         (("--images", "gone.txt"), "cannot be read"),
         (("--images", "folds.csv", "--fold", "9"), "there is no fold 9, expected 1 to 1"),
         (("--rule", "own"), "rule 'own' is not known"),
@@ -828,8 +863,10 @@ def test_backbones_are_listed_in_a_table(monkeypatch: pytest.MonkeyPatch) -> Non
         return [Backbone("torchvision/mobilenet_v2", "BSD" if details else None)] if "mobile" in pattern else []
 
     put_module(monkeypatch, "spica.model.backbones", list_backbones=list_backbones)
-    assert "torchvision/mobilenet_v2" in run("backbones", "mobile").stdout
-    assert "BSD" in run("backbones", "mobile", "--details").stdout
+    named, built = run("backbones", "mobile").stdout, run("backbones", "mobile", "--details").stdout
+    assert "torchvision/mobilenet_v2" in named
+    assert "BSD" in built
+    assert ("licence" in named, "licence" in built) == (False, True)  # no column without a value
     nothing = run("backbones", "nonsense")
     assert nothing.exit_code == 1
     assert nothing.stderr == "error: no backbone is named like 'nonsense'; see them all by `spica backbones`\n"

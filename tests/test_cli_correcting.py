@@ -47,6 +47,14 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "results"
 
 
+def test_counts_are_converted_by_the_results_below_them(results: Path, tmp_path: Path) -> None:
+    assert run("count", tmp_path / "photos" / "a.jpg", "--out", tmp_path / "counts").exit_code == 0
+    result = run("data", "convert", tmp_path / "counts", "--to", "cvat", "--out", tmp_path / "tasks")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: {tmp_path / 'counts'}: holds counts; what they are of is in ")
+    assert run("data", "convert", tmp_path / "counts" / "boxes", "--to", "cvat", "--out", tmp_path / "t").exit_code == 0
+
+
 def test_results_go_to_label_studio_and_the_corrected_export_comes_back(results: Path, tmp_path: Path) -> None:
     result = run("data", "convert", results, "--to", "label-studio", "--out", tmp_path / "tasks")
     assert result.exit_code == 0, result.stderr
@@ -73,6 +81,70 @@ def test_results_go_to_cvat_and_come_back_as_they_are(results: Path, tmp_path: P
     assert result.exit_code == 0, result.stderr
     with (tmp_path / "labels" / "competition_train.csv").open(newline="") as stream:
         assert [row["BoxesString"] for row in csv.DictReader(stream)] == ["2 2 12 12;20 20 30 32"] * 2
+
+
+@pytest.mark.parametrize("name", ['a,b;c "q".jpg', "08:30.jpg", "plot?.jpg"])
+def test_a_photo_with_a_name_that_files_cannot_have_everywhere_is_left_out_alone(
+    results: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "photos" / "a.jpg").rename(tmp_path / "photos" / name)
+    assert run("predict", tmp_path / "photos", "--out", tmp_path / "odd", "--no-pictures").exit_code == 1
+    for layout in ("label-studio", "cvat"):
+        result = run("data", "convert", tmp_path / "odd", "--to", layout, "--out", tmp_path / layout)
+        assert result.exit_code == 1
+        assert result.stdout == f"1 images, 2 boxes to be corrected in {layout}: {tmp_path / layout}\n"
+        first, last = result.stderr.splitlines()
+        assert first.startswith(f"{tmp_path / 'photos' / name}: image id '{Path(name).stem}' has ")
+        assert first.endswith(
+            "which no name of a file has on every system; give the photo another name; it is left out"
+        )
+        assert last == "1 photo(s) left out because of their names, see above; rename them and predict again"
+        assert [path.name for path in (tmp_path / layout).rglob("*.jpg")] == ["b.jpg"]
+    (tmp_path / "photos" / "day1" / "b.jpg").unlink()
+    run("predict", tmp_path / "photos", "--out", tmp_path / "all", "--no-pictures")
+    result = run("data", "convert", tmp_path / "all", "--to", "cvat", "--out", tmp_path / "none")
+    assert result.exit_code == 1
+    assert result.stderr.endswith(f"error: {tmp_path / 'all'}: no photo is left to be written\n")
+    assert not (tmp_path / "none").exists()
+
+
+def test_labels_of_a_photo_with_such_a_name_are_left_out_too(labelled: Path, tmp_path: Path) -> None:
+    (labelled / "train" / "a.jpg").rename(labelled / "train" / "a:1.jpg")
+    table = labelled / "train.csv"
+    table.write_text(table.read_text().replace("\na,", "\na:1,"))
+    result = run("data", "convert", labelled, "--to", "coco", "--out", tmp_path / "coco")
+    assert (result.exit_code, result.stdout) == (1, f"1 images, 1 heads: {tmp_path / 'coco'}\n")
+    assert "image id 'a:1' has : in it" in result.stderr
+    assert "rename them, in the labels too" in result.stderr
+    assert [image.id for image in read_labels(tmp_path / "coco")[0]] == ["b"]
+
+
+def test_a_data_set_of_which_no_photo_is_left_is_not_written(labelled: Path, tmp_path: Path) -> None:
+    run("data", "convert", labelled, "--to", "label-studio", "--out", tmp_path / "tasks")
+    export = tmp_path / "export" / "lab3.json"
+    export.parent.mkdir()
+    (tmp_path / "tasks" / "tasks.json").rename(export)
+    asked = ("data", "convert", export, "--to", "kaggle", "--out", tmp_path / "out")
+    result = run(*asked)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"error: {export}: no photo is left, 2 are missing, first images/a; name the folder of the photos by --photos\n"
+    )
+    for task in (tasks := json.loads(export.read_text("utf-8"))):
+        task["annotations"] = []
+    export.write_text(json.dumps(tasks), encoding="utf-8")
+    result = run(*asked, "--photos", tmp_path / "tasks" / "images")
+    assert result.exit_code == 1
+    assert result.stderr.endswith(
+        f"{export}: has no labelled photo, expected one at least; see `spica data check {export}`\n"
+    )
+    table = labelled / "train.csv"
+    table.write_text(table.read_text().replace("[2,", "[x,"))
+    result = run("data", "convert", labelled, "--to", "coco", "--out", tmp_path / "out")
+    assert result.stderr.endswith(
+        f"{labelled}: 4 errors leave no photo, expected one at least; see `spica data check {labelled}`\n"
+    )
+    assert not (tmp_path / "out").exists()
 
 
 def test_results_are_no_labels(results: Path, tmp_path: Path) -> None:
@@ -207,6 +279,19 @@ def test_photos_without_labels_are_told_by_their_content_and_not_by_their_names(
     result = run(*asked, "--submission", tmp_path / "s.csv")
     assert result.exit_code == 1
     assert "a labelled photo and another one have the id a; rename the other one" in result.stderr
+
+
+def test_photos_that_are_cut_off_are_told_and_left_out_of_suspects(labelled: Path, tmp_path: Path) -> None:
+    more = [put_grey(tmp_path / "more" / f"{name}.jpg", grey) for name, grey in (("c", 120), ("d", 60))]
+    for photo in (labelled / "train" / "b.jpg", more[1]):
+        photo.write_bytes(photo.read_bytes()[:-100])
+    result = run("data", "suspects", labelled, "--out", tmp_path / "out", "--unlabelled", tmp_path / "more")
+    assert result.exit_code == 0, result.stderr
+    assert f"{more[1]}: cannot be decoded" in result.stderr
+    assert "--deep`" in result.stderr
+    assert " on 1 photos, 1 photos ordered" in result.stdout
+    with (tmp_path / "out" / "worth.csv").open(newline="") as stream:
+        assert [row["image"] for row in csv.DictReader(stream)] == ["c"]
 
 
 def test_photos_that_are_all_labelled_are_not_ordered_in_place_of_others(labelled: Path, tmp_path: Path) -> None:

@@ -102,6 +102,15 @@ def test_a_photo_that_cannot_be_read_is_told_and_the_others_are_labelled(photos:
     assert len(read_labels(tmp_path / "out" / "labels")[0]) == 2
 
 
+def test_a_photo_whose_name_no_data_set_can_have_is_told_and_left_out(photos: Path, tmp_path: Path) -> None:
+    (photos / "a.jpg").rename(photos / "a?.jpg")
+    result = run("pseudo-label", photos, "--out", tmp_path / "out", "--flagged")
+    assert result.exit_code == 1
+    assert "image id 'a?' has ? in it" in result.stderr
+    assert "1 photo(s) left out because of their names" in result.stderr
+    assert [image.id for image in read_labels(tmp_path / "out" / "labels")[0]] == ["day1/b"]
+
+
 def test_labels_that_are_there_are_refused_before_photos_are_looked_at(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "out" / "labels").mkdir(parents=True)
     (tmp_path / "out" / "labels" / "mine.json").write_text("{}")

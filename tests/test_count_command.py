@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import sys
 from dataclasses import replace
@@ -17,9 +18,10 @@ from painted_rasters import write_raster
 from spica.cli import app
 from spica.counting.intervals import CountModel, counted
 from spica.detections import Detections
+from spica.drawing import FOUND
 from spica.errors import SubmissionError
 from spica.image import Image
-from spica.images import write_image
+from spica.images import read_image, write_image
 from spica.labels.fields import render_field
 from spica.labels.folder import read_labels
 from spica.prediction.card import Card
@@ -131,6 +133,28 @@ def on_frames(tmp_path: Path) -> tuple[Path, np.ndarray]:
     return tmp_path / "boxes", corners
 
 
+def test_the_picture_of_a_frame_shows_the_heads_inside_alone(tmp_path: Path) -> None:
+    pytest.importorskip("skimage", reason="needs the extra frame")
+    boxes, corners = on_frames(tmp_path)
+    (x, y), table = corners.mean(axis=0), boxes / "detections.csv"
+    rectangles = [(x - 40, y - 40, x + 40, y + 40), (10, 10, 50, 50)]  # the second one is beside the frame
+    lines = ["frame.png," + ",".join(f"{edge:.1f}" for edge in box) + ",0.9" for box in rectangles]
+    table.write_text("\n".join([table.read_text().splitlines()[0], *lines]) + "\n")
+    counts = (boxes / "counts.csv").read_text().splitlines()
+    counted_heads = [re.sub(r"^(frame.png),\d+", r"\1,2", re.sub(r"^(none.png),\d+", r"\1,0", line)) for line in counts]
+    (boxes / "counts.csv").write_text("\n".join(counted_heads) + "\n")
+    result = run("count", boxes, "--out", tmp_path / "out", "--frame", "0.5x0.5")
+    assert result.exit_code == 0, result.output
+    picture = read_image(tmp_path / "out" / "frames" / "frame.png.jpg").astype(int)
+
+    def is_drawn(box: tuple[float, ...]) -> bool:
+        left, top, right, _ = map(round, box)
+        edge = picture[top - 2 : top + 4, left + 8 : right - 8]
+        return bool((np.abs(edge - FOUND).max(axis=2) < 70).any(axis=0).mean() > 0.5)
+
+    assert [is_drawn(box) for box in rectangles] == [True, False]
+
+
 def test_the_frame_is_found_on_the_photo_and_can_be_given_back(tmp_path: Path) -> None:
     pytest.importorskip("skimage", reason="needs the extra frame")
     boxes, corners = on_frames(tmp_path)
@@ -204,6 +228,24 @@ def test_options_of_detecting_are_refused_for_results(results: Path, tmp_path: P
     assert "--weights, --views and --device are for photos" in result.output
 
 
+def test_copies_of_a_photo_are_told(results: Path, tmp_path: Path) -> None:
+    assert "counted again" not in run("count", results, "--out", tmp_path / "out").stderr
+    photos = tmp_path / "photos"
+    shutil.copyfile(photos / "north" / "b.png", photos / "north" / "b (1).png")
+    predict_folder(as_many_as_bright, Order([photos], tmp_path / "more", 0.5, card=CARD))
+    result = run("count", tmp_path / "more", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    assert "1 photo(s) counted again, for two files are the same: north/b" in result.stderr
+
+
+def test_results_are_counted_alone(results: Path, tmp_path: Path) -> None:
+    for more in (results, tmp_path):
+        result = run("count", results, more, "--out", tmp_path / "out")
+        assert result.exit_code == 2
+        assert "holds results of spica predict: give one such folder alone" in result.stderr.replace("\n", "")
+        assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("measure", "said"),
     [
@@ -268,6 +310,20 @@ def test_without_what_finds_frames_one_line_says_how_to_install_it(
     assert result.exit_code == 0, result.output
     assert "corners.csv lacks 2 photos, and they have no density" in result.output
     assert [row["area_m2"] for row in rows(tmp_path / "out" / "counts.csv")] == ["1.0000", "", ""]
+
+
+def test_a_photo_is_named_as_it_was_given_to_the_command(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    predict_folder(as_many_as_bright, Order([Path("photos")], Path("relative"), 0.5, card=CARD))
+    (tmp_path / "plots.csv").write_text(f"Image;Plot\nphotos/north/a.png;1,5\n{tmp_path}/photos/north/b.png;1.5\n")
+    result = run("count", "relative", "--out", "out", "--plots", "plots.csv")
+    assert result.exit_code == 0, result.output
+    assert [(row["plot"], row["found"]) for row in rows(tmp_path / "out" / "plots.csv")] == [
+        ("1,5", "10"),
+        ("1.5", "20"),
+    ]
 
 
 def test_bad_rows_of_plots_are_told_and_the_others_count(results: Path, tmp_path: Path) -> None:

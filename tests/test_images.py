@@ -257,6 +257,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "lfs pointer": (b"version https://git-lfs.github.com/spec/v1\n", "begins with"),
     "zip": (b"PK\x03\x04" + bytes(40), "begins with"),
     "pdf": (b"%PDF-1.7\n" + bytes(40), "begins with"),
+    "heic": (b"\0\0\0\x18ftypheic" + bytes(40), "is HEIC, HEIF or AVIF by its content"),
     "gif": (encoded(scene(), "GIF"), "begins with"),
     "ico": (encoded(scene(), "ICO"), "begins with"),
     "pcx": (encoded(scene(), "PCX"), "begins with"),

@@ -187,15 +187,15 @@ def test_an_id_that_is_no_file_name_is_refused_and_nothing_is_left(
     tmp_path: Path, put_photo: PutPhoto, name: str
 ) -> None:
     photo = put_photo(tmp_path / "photos" / "x.jpg", 64, 64)
-    with pytest.raises(AnnotationError, match="image id"):
+    with pytest.raises(AnnotationError, match=r"x\.jpg: image id .*; give the photo another name"):
         write_labels((image_named(name, photo),), tmp_path / "out", "kaggle")
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
 
-def test_two_images_with_one_id_are_refused(tmp_path: Path, put_photo: PutPhoto) -> None:
-    photo = put_photo(tmp_path / "x.jpg", 64, 64)
-    with pytest.raises(AnnotationError, match="two images have the id 'x'"):
-        write_labels((image_named("x", photo), image_named("x", photo)), tmp_path / "out", "coco")
+def test_two_images_with_one_id_are_refused_and_both_are_named(tmp_path: Path, put_photo: PutPhoto) -> None:
+    images = [image_named("x", put_photo(tmp_path / name, 64, 64)) for name in ("x.jpg", "x.png")]
+    with pytest.raises(AnnotationError, match=r"two images have the id 'x', .*: \S*x\.jpg and \S*x\.png; rename one"):
+        write_labels(tuple(images), tmp_path / "out", "coco")
 
 
 def test_a_photo_that_has_vanished_is_named(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from spica.detections import Detections, no_detections
 from spica.errors import SubmissionError
 from spica.labels.labelled import LabelledImage
 from spica.prediction.submission import (
+    Listed,
     check_submission,
+    read_domains,
     read_submission,
     require_place,
     write_gwhd_submission,
@@ -130,6 +132,18 @@ def test_the_2021_form_has_whole_pixels_domains_and_no_box(file: Path) -> None:
 def test_the_2021_form_needs_a_domain_for_each_image(file: Path) -> None:
     with pytest.raises(ValueError, match=r"1 image\(s\) have no domain, first b"):
         write_gwhd_submission(file, {"a": no_detections(), "b": no_detections()}, {"a": "x"})
+
+
+def test_domains_are_read_by_id_and_keep_the_names_of_the_table(tmp_path: Path) -> None:
+    (tmp_path / "test.csv").write_text("image_name,BoxesString,domain\na.png,no_box,usask_1\nb,no_box,NAU_2\n")
+    assert read_domains(tmp_path / "test.csv") == {"a": Listed("a.png", "usask_1"), "b": Listed("b", "NAU_2")}
+
+
+@pytest.mark.parametrize("row", ["a,NAU_2", "a.jpg,NAU_2", "b,", ",NAU_2", "b,NAU_2,more"])
+def test_domains_that_make_no_sense_are_told_by_their_row(tmp_path: Path, row: str) -> None:
+    (tmp_path / "test.csv").write_text(f"image_name,domain\na,usask_1\n{row}\n")
+    with pytest.raises(SubmissionError, match=r"test.csv: 1 bad row\(s\): .*row 3"):
+        read_domains(tmp_path / "test.csv")
 
 
 # Reading what others wrote.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from spica.cli.detecting import Device, Gsd, ViewCount, Views, Weights, detected, looks_of
+from spica.cli.detecting import Device, Gsd, ViewCount, Views, Weights, detected, looks_of, results_of
 from spica.cli.frames import FRAME_PICTURES, FRAMES, Frame
 from spica.cli.overlapping import OVERLAPS, check_overlapping
 from spica.cli.photos import Measures, Sums, check_measures, check_plots, count_photos, sides_of
@@ -25,7 +25,8 @@ _SHOWN = 20  # rows on the terminal
 
 def count(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="RESULTS|PHOTO|FOLDER...", help="Results of spica predict, or photos.")
+        list[Path],
+        typer.Argument(metavar="RESULTS | PHOTO|FOLDER...", help="One folder of spica predict's results, or photos."),
     ],
     *,
     out: Annotated[Path, typer.Option(help="Folder for counts.csv, and plots.csv if plots are given.")],
@@ -129,12 +130,12 @@ def _given(paths: list[Path], out: Path) -> tuple["Results | None", Path | None]
 
     Stops if they cannot be counted, or `out` holds what must not be written over.
     """
-    from spica.prediction.reading import is_result_folder, read_results
+    from spica.prediction.reading import is_result_folder
     from spica.rasters.raster import only_raster
 
     if is_result_folder(out):
         misuse(f"--out {str(out)!r} holds results of spica predict, which would be written over; name another folder")
-    results = read_results(paths[0]) if len(paths) == 1 and is_result_folder(paths[0]) else None
+    results = results_of(paths)
     raster = only_raster(paths if results is None else results.inputs)
     if results is not None and results.raster and raster is None:
         where = results.inputs[0]
@@ -144,12 +145,16 @@ def _given(paths: list[Path], out: Path) -> tuple["Results | None", Path | None]
 
 def _tell(rows: Sequence["Count"], plots: bool, results: "Results", problems: Sequence["Problem"], out: Path) -> None:
     """Show the counts, and say what is to be known of them; fail if a photo or a row was left out."""
+    from spica.prediction.copies import copies_told
+
     _show(rows, plots)
     if results.counts is None:
         say(
             "nothing is known of how sure these counts are: the model was not judged on three sources, or several "
             "models or another --score were asked for"
         )
+    if copies := copies_told(results):
+        say(copies)
     for problem in problems:
         say(problem.line())
     left_out = sum(problem.severity == "error" for problem in problems)

@@ -1,11 +1,17 @@
 """Commands for data sets: check, split, convert, render, download; cut and suspects are in files of their own."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
+from spica.cli.detecting import BOXES
 from spica.cli.terminal import console, fail, progress, say
+
+if TYPE_CHECKING:
+    from spica.labels.labelled import Labels
+    from spica.labels.problems import Problem
 
 Layout: TypeAlias = Literal["kaggle", "gwhd", "coco", "yolo", "label-studio", "cvat"]
 data = typer.Typer(
@@ -85,24 +91,37 @@ def convert(
     photos: Annotated[Path | None, _Photos] = None,
     called: Annotated[list[str] | None, _Called] = None,
 ) -> None:
-    """Write a data set in another layout; or the results of spica predict for Label Studio or CVAT, to be corrected."""
+    """Write a data set in another layout; or the results of spica predict for Label Studio or CVAT, to be corrected.
+
+    Exits with 1 if a photo was left out because of its name.
+    """
     from spica.labels.folder import read_labels, write_found, write_labels
+    from spica.labels.found import FoundHeads
     from spica.prediction.correcting import to_be_corrected
     from spica.prediction.reading import is_result_folder, read_results
 
     if is_result_folder(folder):
-        found = to_be_corrected(read_results(folder), photos)
-        write_found(found, out, to)
-        boxes = sum(image.heads for image in found.images)
-        typer.echo(f"{len(found.images):,} images, {boxes:,} boxes to be corrected in {to}: {out}")
+        every = to_be_corrected(read_results(folder), photos)
+        named = with_usable_names(folder, every.images)
+        kept = set(named)
+        scores = tuple(one for image, one in zip(every.images, every.scores, strict=True) if image in kept)
+        write_found(FoundHeads(named, scores, every.model), out, to)
+        boxes = sum(image.heads for image in named)
+        typer.echo(f"{len(named):,} images, {boxes:,} boxes to be corrected in {to}: {out}")
+        fail_if_left_out(len(every.images) - len(named), "rename them and predict again")
         return
+    if is_result_folder(folder / BOXES):
+        fail(f"error: {folder}: holds counts; what they are of is in {folder / BOXES}, convert that")
     labels, problems = read_labels(folder, photos=photos, called=called or ())
     for problem in problems:
         if problem.severity == "warning" and problem.kind in _TOLD:
             say(f"{problem.severity}: {problem.line()}")
+    _require_photos(folder, labels, problems)
     _say_left_out(folder, sum(problem.severity == "error" for problem in problems))
-    write_labels(labels, out, to)
-    typer.echo(f"{len(labels):,} images, {sum(image.heads for image in labels):,} heads: {out}")
+    named = with_usable_names(folder, labels)
+    write_labels(named, out, to)
+    typer.echo(f"{len(named):,} images, {sum(image.heads for image in named):,} heads: {out}")
+    fail_if_left_out(len(labels) - len(named), "rename them, in the labels too")
 
 
 @data.command()
@@ -137,6 +156,40 @@ def download(
         task = bar.add_task("megabytes", total=None)
         fetch(name, out, lambda here, total: bar.update(task, completed=here // _MEGA, total=total // _MEGA or None))
     typer.echo(f"{name}: {out}")
+
+
+def _require_photos(folder: Path, labels: "Labels", problems: "Sequence[Problem]") -> None:
+    """Stop if no photo of a data set is left: the photos are all missing, or an empty data set is meant by mistake."""
+    if labels:
+        return
+    errors = [problem for problem in problems if problem.severity == "error"]
+    missing = [problem.image for problem in errors if problem.kind == "missing photo"]
+    if missing:
+        fail(
+            f"error: {folder}: no photo is left, {len(missing):,} are missing, first {missing[0]}; name the folder of "
+            "the photos by --photos"
+        )
+    why = f"{len(errors):,} errors leave no photo" if errors else "has no labelled photo"
+    fail(f"error: {folder}: {why}, expected one at least; see `spica data check {folder}`")
+
+
+def with_usable_names(folder: Path, labels: "Labels") -> "Labels":
+    """Return the images whose photos can have their names in a data set, and say which cannot; stop if none can."""
+    from spica.labels.photofiles import name_problem
+
+    problems = [name_problem(image) for image in labels]
+    for problem in filter(None, problems):
+        say(f"{problem.line()}; it is left out")
+    named = tuple(image for image, problem in zip(labels, problems, strict=True) if problem is None)
+    if not named:
+        fail(f"error: {folder}: no photo is left to be written")
+    return named
+
+
+def fail_if_left_out(photos: int, remedy: str) -> None:
+    """Stop with status 1 if photos were left out because of their names."""
+    if photos:
+        fail(f"{photos:,} photo(s) left out because of their names, see above; {remedy}")
 
 
 def _say_left_out(folder: Path, errors: int) -> None:

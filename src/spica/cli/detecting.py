@@ -45,20 +45,30 @@ def predict(
     tile: Annotated[int | None, Tile] = None,
     gsd: Annotated[float | None, Gsd] = None,
     score: Annotated[float | None, _Score] = None,
-    submission: Annotated[Path | None, typer.Option(help="Write a Kaggle submission to this file as well.")] = None,
+    submission: Annotated[
+        Path | None, typer.Option(help="Write a submission to this file as well, for Kaggle if no --domains are given.")
+    ] = None,
+    domains: Annotated[
+        Path | None, typer.Option(help="CSV with image_name and domain: a submission for the challenge of 2021.")
+    ] = None,
     device: Annotated[str, Device] = "auto",
     pictures: Annotated[bool, typer.Option(help="Draw the heads on a copy of each photo.")] = True,
 ) -> None:
     """Find and count the heads on photos, or on one GeoTIFF of any size; exit with 1 if a photo failed."""
     from spica.loading import load_ensemble
     from spica.prediction.folder import order_for
+    from spica.prediction.submission import read_domains
     from spica.rasters.raster import only_raster
 
     looks = looks_of(tile, gsd)
     if submission is not None and only_raster(paths):
         misuse("--submission is for photos, not for a raster")
+    if domains is not None and submission is None:
+        misuse("--domains are for a --submission")
+    listed = None if domains is None else read_domains(domains)
     detector = load_ensemble(weights or (), device, views=int(views))
-    order = replace(order_for(detector, paths, out, score), pictures=pictures, submission=submission, looks=looks)
+    order = order_for(detector, paths, out, score)
+    order = replace(order, pictures=pictures, submission=submission, domains=listed, looks=looks)
     summary = predicted(detector, order)
     if summary.failed:
         fail(f"{summary.failed} of {summary.photos} photos failed: {out / 'errors.csv'}")
@@ -74,6 +84,22 @@ def predicted(detector: "Detector", order: "Order") -> "Summary":
     typer.echo(_result(summary, order.score, order.out))
     _say_what_to_know(summary, order)
     return summary
+
+
+def results_of(paths: Sequence[Path]) -> "Results | None":
+    """Return the results that are given instead of photos; None if photos are. Stops if both are, or several results.
+
+    Raises:
+        SubmissionError: if a file in them does not make sense.
+    """
+    from spica.prediction.reading import is_result_folder, read_results
+
+    folders = [path for path in paths if is_result_folder(path)]
+    if not folders:
+        return None
+    if len(paths) > 1:
+        misuse(f"{folders[0]} holds results of spica predict: give one such folder alone, or photos")
+    return read_results(folders[0])
 
 
 def detected(

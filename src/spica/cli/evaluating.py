@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 _EVALUATION, _REPORT = "evaluation.json", "report.html"
+_NAMED = 5  # of the images that are lacking
 _LONGEST_ID = 4096  # letters; behind an id there may be all boxes of a photo, more than a field of CSV may hold
 
 
@@ -72,7 +73,10 @@ def evaluate(
     from spica.scoring.rules import rule_named
 
     by_rule = rule_named(rule)
-    labels = _chosen(_labels(data), _asked(images, fold, weights[0] if weights else None, part), source or ())
+    looked_at = submission is None or out is not None
+    asked = _asked(images, fold, weights[0] if weights else None, part)
+    labels = _labels(data, deep=looked_at)
+    lacking, labels = _lacking(asked, labels, strictly=images), _chosen(labels, asked, source or ())
     if submission is None:
         detect = load_ensemble(weights or (), device, views=int(views))
         remarks = _say_exposure(weights or (), detect.card.trained_on, labels)
@@ -83,7 +87,7 @@ def evaluate(
     threshold = recommended if score is None else score
     with_ap = _has_average_precision() if average_precision is None else average_precision
     evaluation = evaluated(found, labels, threshold, by_rule, average_precision=with_ap)
-    evaluation = replace(evaluation, remarks=remarks)
+    evaluation = replace(evaluation, remarks=(*remarks, *lacking))
     show(evaluation)
     if out is not None:
         _make_place(out)
@@ -102,13 +106,13 @@ def _has_average_precision() -> bool:
     return there
 
 
-def _labels(folder: Path) -> "Labels":
-    """Return the sound labels of a folder and say how many problems it has."""
+def _labels(folder: Path, *, deep: bool) -> "Labels":
+    """Return the sound labels of a folder and say how many problems it has, `deep` those of cut off photos as well."""
     from spica.labels.folder import read_labels
 
-    labels, problems = read_labels(folder)
+    labels, problems = read_labels(folder, deep=deep)
     if problems:
-        say(f"{folder}: {len(problems)} problem(s), see `spica data check {folder}`")
+        say(f"{folder}: {len(problems)} problem(s), see `spica data check {folder}{' --deep' if deep else ''}`")
     return labels
 
 
@@ -152,18 +156,36 @@ def _say_exposure(weights: Sequence[Path], trained_on: str, labels: "Labels") ->
     return remarks
 
 
+def _lacking(asked: "Mapping[Path, set[str]]", labels: "Labels", strictly: Path | None) -> tuple[str, ...]:
+    """Say which of the images asked for are not among the labels, and return it in sentences.
+
+    Raises:
+        AnnotationError: if some are not that the file `strictly` names.
+    """
+    from spica.errors import AnnotationError
+
+    known = {image.id for image in labels}
+    remarks = []
+    for file, ids in asked.items():
+        if missing := sorted(ids - known):
+            named = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
+            remark = f"{file}: {len(missing):,} of {len(ids):,} images have no sound label: {named}"
+            if file == strictly:
+                raise AnnotationError(f"{remark}; see `spica data check`, or delete them from the file")
+            say(f"{remark}; the others are evaluated")
+            remarks.append(remark)
+    return tuple(remarks)
+
+
 def _chosen(labels: "Labels", asked: "Mapping[Path, set[str]]", sources: Sequence[str]) -> "Labels":
     """Return the labels of the images and sources asked for.
 
     Raises:
-        AnnotationError: if one of them is not there, or nothing is left.
+        AnnotationError: if a source is not there, or nothing is left.
     """
     from spica.errors import AnnotationError
 
-    known_ids = {image.id for image in labels}
-    for file, ids in asked.items():
-        if missing := sorted(ids - known_ids):
-            raise AnnotationError(f"{file}: image {missing[0]!r} is not among the labels; delete it from the file")
+    for ids in asked.values():
         labels = tuple(image for image in labels if image.id in ids)
     if sources:
         known = sorted({image.source for image in labels})

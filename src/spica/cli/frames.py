@@ -9,11 +9,8 @@ from spica.cli.terminal import progress, say
 from spica.errors import ImageError, MissingExtraError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from jaxtyping import Float
-
     from spica.counting.ground import Quadrat
-    from spica.image import Image
+    from spica.images import Photo
     from spica.labels.problems import Problem
     from spica.prediction.journal import Outcome
     from spica.prediction.reading import Results
@@ -117,19 +114,23 @@ def _seen(outcome: "Outcome", path: Path | None, frame: Frame) -> "Quadrat | Pro
     if corners is None:
         text = "no frame found of which Spica is sure: four straight bars, each seen along two fifths of its length"
         return warning("no frame", Place(path), "", text, "give its corners with --corners")
-    if frame.pictures:
-        _draw(outcome.name, photo.pixels, corners, frame.out)
     height, width, _ = photo.pixels.shape
-    return Quadrat(corners * [photo.width / width, photo.height / height], frame.sides)
+    quadrat = Quadrat(corners * [photo.width / width, photo.height / height], frame.sides)
+    if frame.pictures:
+        _draw(outcome, photo, quadrat, frame.out)
+    return quadrat
 
 
-def _draw(name: str, pixels: "Image", corners: "Float[np.ndarray, '4 2']", out: Path) -> None:
-    """Write a picture of the photo with the frame that was found on it."""
-    from spica.drawing import draw_outline
+def _draw(outcome: "Outcome", photo: "Photo", frame: "Quadrat", out: Path) -> None:
+    """Write a picture of the photo with the frame that was found on it and the heads inside, which count."""
+    from spica.drawing import draw_heads, draw_outline
     from spica.images import make_folder, mark_drawn, resized, write_image
     from spica.prediction.results import picture_name
 
-    picture = out / FRAME_PICTURES / picture_name(name)
+    smaller = photo.pixels.shape[1] / photo.width
+    heads = outcome.boxes[frame.holds(outcome.boxes)] * smaller
+    drawn = draw_outline(draw_heads(photo.pixels, heads), frame.corners * smaller)
+    picture = out / FRAME_PICTURES / picture_name(outcome.name)
     make_folder(picture.parent)
     mark_drawn(out / FRAME_PICTURES)
-    write_image(picture, resized(draw_outline(pixels, corners), min(_SIDE, max(pixels.shape))))
+    write_image(picture, resized(drawn, min(_SIDE, max(photo.pixels.shape))))

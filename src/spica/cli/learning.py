@@ -108,12 +108,13 @@ def backbones(
 
 
 def _show_table(rows: "Sequence[dict[str, Any]]") -> None:
-    """Print rows, which have the same keys, as a table."""
+    """Print rows, which have the same keys, as a table, but for columns without a value."""
     from rich.table import Table
 
-    table = Table(*rows[0])
+    columns = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+    table = Table(*columns)
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
+        table.add_row(*(_cell(row[name]) for name in columns))
     console().print(table)
 
 

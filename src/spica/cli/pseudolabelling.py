@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spica.cli.detecting import BOXES, Device, ViewCount, Views, Weights, detected
+from spica.cli.data import fail_if_left_out, with_usable_names
+from spica.cli.detecting import BOXES, Device, ViewCount, Views, Weights, detected, results_of
 from spica.cli.terminal import fail, misuse, say
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ _LAYOUT = "coco"  # the one that knows boxes that are to be ignored
 
 def pseudo_label(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="RESULTS|PHOTO|FOLDER...", help="Results of spica predict, or photos.")
+        list[Path],
+        typer.Argument(metavar="RESULTS | PHOTO|FOLDER...", help="One folder of spica predict's results, or photos."),
     ],
     *,
     out: Annotated[Path, typer.Option(help="Folder for labels/, a data set in COCO layout to train on.")],
@@ -42,16 +44,13 @@ def pseudo_label(
     from spica.labels.folder import require_new, write_labels
     from spica.labels.pseudolabels import Certainty, pseudo_labels
     from spica.prediction.correcting import to_be_corrected
-    from spica.prediction.reading import is_result_folder, read_results
     from spica.rasters.raster import only_raster
 
     if ignore > keep:
         misuse(f"--ignore is {ignore:g} and --keep {keep:g}, expected --ignore to be the lower one")
     require_new(out / LABELS)
-    looked = len(paths) > 1 or not is_result_folder(paths[0])
-    if not looked:
-        results = read_results(paths[0])
-    else:
+    results = results_of(paths)
+    if looked := results is None:
         if only_raster(paths):
             misuse("pseudo-labels are made of photos; cut a raster into photos first")
         models = (weights or (), views, device)
@@ -69,9 +68,11 @@ def pseudo_label(
         say(f"{unsure:,} photos without a head of score {keep:g} or more are left out")
     if not labels:
         fail(f"error: no photo is left to be labelled of {len(results.photos):,}; see {out}")
-    write_labels(labels, out / LABELS, _LAYOUT)
-    heads, doubtful = sum(image.heads for image in labels), sum(len(image.ignored) for image in labels)
-    typer.echo(f"{len(labels):,} images, {heads:,} heads, {doubtful:,} boxes to be ignored: {out / LABELS}")
+    named = with_usable_names(out, labels)
+    write_labels(named, out / LABELS, _LAYOUT)
+    heads, doubtful = sum(image.heads for image in named), sum(len(image.ignored) for image in named)
+    typer.echo(f"{len(named):,} images, {heads:,} heads, {doubtful:,} boxes to be ignored: {out / LABELS}")
+    fail_if_left_out(len(labels) - len(named), "rename them and begin again")
     if results.failed:
         fail(f"{len(results.failed)} photos failed: {(out / BOXES if looked else paths[0]) / 'errors.csv'}")
 

@@ -60,9 +60,10 @@ def suspects(
         sources = {name: name.rpartition("/")[0] or "unknown" for name in others}
     looked, threshold, subject = _found((labelled, others), weights or (), submission, device)
     threshold = threshold if score is None else score
-    found, seen = ({name: looked[path] for name, path in paths.items()} for paths in (labelled, others))
+    found = {name: looked[path] for name, path in labelled.items()}
+    seen = {name: looked[path] for name, path in others.items() if path in looked}
     listed = suspected(found, labels, threshold)
-    worths = most_worth([worth_of(name, source, seen[name], threshold) for name, source in sources.items()])
+    worths = most_worth([worth_of(name, sources[name], one, threshold) for name, one in seen.items()])
     told = f"{data.resolve().name}, {len(labels):,} photos, beside {subject} from score {threshold:g} on"
     _write(out, Suspicions(listed, worths, places, found, others, seen, threshold, told), first)
     typer.echo(f"{len(listed):,} suspects on {len(labels):,} photos, {len(worths):,} photos ordered: {out}")
@@ -80,9 +81,9 @@ def _labels(data: Path, photos: Path | None) -> "tuple[Labels, dict[str, tuple[P
     from spica.labels.places import places_of
 
     annotations = read_annotations(data, photos=photos)
-    labels, problems = labels_from(annotations)
+    labels, problems = labels_from(annotations, deep=True)  # a photo that is cut off is not to be looked at
     if problems:
-        say(f"{data}: {len(problems)} problem(s), see `spica data check {data}`")
+        say(f"{data}: {len(problems)} problem(s), see `spica data check {data} --deep`")
     if not labels:
         raise AnnotationError(f"{data}: no labelled image is left to look at; see `spica data check {data}`")
     return labels, places_of(annotations, labels)
@@ -119,9 +120,12 @@ def _found(
 ) -> "tuple[dict[Path, Detections], float, str]":
     """Return what a detector, or a file, found on each photo; the score from which it is sure; and its name.
 
+    Photos that cannot be read are told and left out.
+
     Raises:
         SubmissionError: if a photo is missing in the file, or two have the same id, which the file cannot tell apart.
     """
+    from spica.errors import ImageError
     from spica.loading import load_ensemble
     from spica.prediction.runtime import detect_file
 
@@ -130,8 +134,13 @@ def _found(
         return _submitted(names, submission), _LEAST_SUBMITTED, submission.name
     detect = load_ensemble(weights, device)
     say(f"with labels that it was trained on, {detect.name} has learnt to agree: see docs/data.md")
+    found: dict[Path, Detections] = {}
     with progress() as bar:
-        found = {path: detect_file(detect, path) for path in bar.track(names, description="photos")}
+        for path in bar.track(names, description="photos"):
+            try:
+                found[path] = detect_file(detect, path)
+            except ImageError as broken:
+                say(f"{broken}; it is left out")
     return found, detect.card.threshold, detect.name
 
 

@@ -1,19 +1,20 @@
 """Tables around counts: which plot a photo shows and where a frame lies on it come in, counts go out."""
 
-import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from spica.counting.counts import Count
 from spica.counting.ground import Quadrat
+from spica.counting.naming import Meaning, photos_meant
 from spica.labels.problems import Place, Problem, error
 from spica.labels.table import read_table, write_table
 
 _Value = TypeVar("_Value")
+_SHOWN = 3  # photos that a name may mean
 _CORNERS = ("x1", "y1", "x2", "y2", "x3", "y3", "x4", "y4")
 _FIELDS = ("photos", "found", "heads", "low", "high", "area_m2", "density", "density_low", "density_high", "flags")
 COUNT_COLUMNS = ("plot", "image", *_FIELDS[1:])
@@ -27,8 +28,8 @@ def read_plots(
 ) -> tuple[dict[str, str], tuple[Problem, ...]]:
     """Return the plot of each photo in a CSV file with columns image and `column`; further columns do not matter.
 
-    A photo may be named as in `photos`, by its file name, or by that without its ending, if only one has it. Photos
-    that `failed` have a plot that lacks them, which is a problem of its own.
+    A photo may be named as in `photos`, or by more or less of its path: see `photos_meant`. Photos that `failed` have a
+    plot that lacks them, which is a problem of its own.
 
     Raises:
         AnnotationError: if the file cannot be read or lacks a column; a bad row is a problem and left out.
@@ -46,7 +47,7 @@ def read_frames(
     Raises:
         AnnotationError: if the file cannot be read or lacks a column; a bad row is a problem and left out.
     """
-    return _read(file, ("image", *_CORNERS), photos, partial(_frame, sides))
+    return _read(file, ("image", *_CORNERS), photos, partial(_frame, sides), numbers=_CORNERS)
 
 
 def write_frames(file: Path, frames: Mapping[str, Quadrat], found: Collection[str]) -> None:
@@ -98,28 +99,41 @@ def _read(
     photos: Collection[str],
     parsed: Callable[[Place, Mapping[str, str]], _Value | Problem],
     failed: Collection[str] = (),
+    numbers: Collection[str] = (),
 ) -> tuple[dict[str, _Value], tuple[Problem, ...]]:
     """Return what each row says of its photo, and the problems of those that say nothing."""
-    table, known, lost = read_table(file, columns), _by_name(photos), _by_name(failed)
+    table = read_table(file, columns, numbers=numbers)
+    meant = photos_meant((row["image"].strip() for _, row in table.rows), [*photos, *failed])
     values: dict[str, _Value] = {}
     problems = list(table.problems)
     for place, row in table.rows:
         named = row["image"].strip()
-        photo = named if named in photos else known.get(_composed(named), "")
-        value = parsed(place, row)
+        value, meaning = parsed(place, row), meant[named]
         if isinstance(value, Problem):
             problems.append(value)
-        elif not photo and _composed(named) in lost:
+        elif len(meaning.photos) != 1 or meaning.rival:
+            problems.append(_unclear(place, named, meaning))
+        elif meaning.photos[0] in failed:
             text = "the photo could not be counted, so its plot lacks it"
             problems.append(error("failed photo", place, named, text, "see errors.csv, mend the photo, predict again"))
-        elif not photo:
-            text = "there is no such photo, or several have that name"
-            problems.append(error("unknown photo", place, named, text, "name it as in counts.csv; the row is left out"))
-        elif photo in values:
+        elif meaning.photos[0] in values:
             problems.append(error("listed twice", place, named, "the photo has a row already", "delete one of them"))
         else:
-            values[photo] = value
+            values[meaning.photos[0]] = value
     return values, tuple(problems)
+
+
+def _unclear(place: Place, named: str, meaning: Meaning) -> Problem:
+    """Return what is wrong with a row of which nobody knows which photo it means."""
+    remedy = "name it as in counts.csv; the row is left out"
+    if not meaning.photos:
+        return error("unknown photo", place, named, "there is no such photo", remedy)
+    if meaning.rival:
+        text = f"the row of {meaning.rival} may mean the photo {meaning.photos[0]} as well"
+        return error("unclear photo", place, named, text, remedy)
+    shown, more = ", ".join(meaning.photos[:_SHOWN]), len(meaning.photos) - _SHOWN
+    text = f"several photos have that name: {shown}" + (f" and {more:,} more" if more > 0 else "")
+    return error("unclear photo", place, named, text, remedy)
 
 
 def _plot(column: str, place: Place, row: Mapping[str, str]) -> str | Problem:
@@ -135,19 +149,3 @@ def _frame(sides: tuple[float, float], place: Place, row: Mapping[str, str]) -> 
     except ValueError as broken:
         got = ", ".join(row[name] for name in _CORNERS)
         return error("corners", place, row["image"], f"{got}: {broken}", "mend the row; it is left out")
-
-
-def _by_name(photos: Collection[str]) -> dict[str, str]:
-    """Return the photo of each name, whole or the file's own, with and without its ending, that only one photo has."""
-    short: dict[str, set[str]] = {}
-    for photo in photos:
-        path = PurePath(photo)
-        for name in {path.name, path.stem, str(path.with_suffix(""))}:
-            short.setdefault(_composed(name), set()).add(photo)
-    alone = {name: next(iter(found)) for name, found in short.items() if len(found) == 1}
-    return {**alone, **{_composed(photo): photo for photo in photos}}
-
-
-def _composed(name: str) -> str:
-    """Return a name with each letter and its accent as one: macOS writes them as two, tables as one."""
-    return unicodedata.normalize("NFC", name)

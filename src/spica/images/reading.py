@@ -210,6 +210,8 @@ def _reader(start: bytes, path: Path) -> _Reader:
         return WebPImageFile
     if start.startswith(b"BM"):
         return BmpImageFile
+    if start[4:8] == b"ftyp":
+        raise ImageError(f"{path}: is HEIC, HEIF or AVIF by its content, or a film, {_EXPECTED}; convert it")
     raise ImageError(f"{path}: begins with {start[:8]!r}, {_EXPECTED}; convert it")
 
 

@@ -104,7 +104,7 @@ def read_folds(file: Path) -> list[Fold]:
     Raises:
         AnnotationError: if the file cannot be read, a row makes no sense, an image is twice, or a fold is missing.
     """
-    table = read_table(file, _COLUMNS)
+    table = read_table(file, _COLUMNS, numbers=("fold",))
     if table.problems:
         raise AnnotationError(table.problems[0].line())
     found: dict[int, list[str]] = {}

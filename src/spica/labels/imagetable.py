@@ -31,7 +31,7 @@ def read_origins(folder: Path) -> tuple[dict[str, Origin], tuple[Problem, ...]]:
     file = folder / IMAGE_TABLE
     if not file.exists():
         return {}, ()
-    table = read_table(file, ("image_id", "source"))
+    table = read_table(file, ("image_id", "source"), optional=("session", "gwhd_2021_domain"))
     origins: dict[str, Origin] = {}
     problems = list(table.problems)
     for place, row in table.rows:

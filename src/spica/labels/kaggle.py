@@ -54,7 +54,7 @@ def read(folder: Path, photos: Path | None = None) -> Annotations:
     """
     origins, problems = read_origins(folder)
     reading = _Reading(find_photos(photos or folder / PHOTOS), origins, problems=list(problems))
-    table = read_table(folder / TABLE, COLUMNS)
+    table = read_table(folder / TABLE, COLUMNS, numbers=("width", "height"))
     reading.problems.extend(table.problems)
     for place, row in table.rows:
         problem = _read_row(reading, place, row)

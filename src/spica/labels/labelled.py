@@ -1,6 +1,5 @@
 """A labelled image: one photo, where it comes from, and the box of every head on it."""
 
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -64,8 +63,13 @@ def require_distinct_ids(labels: Labels) -> None:
     """Do nothing if every image has an id of its own.
 
     Raises:
-        AnnotationError: if two have the same.
+        AnnotationError: if two have the same; it names both photos.
     """
-    name, count = next(iter(Counter(image.id for image in labels).most_common(1)), ("", 0))
-    if count > 1:
-        raise AnnotationError(f"two images have the id {name!r}, expected different ones; leave one out")
+    seen: dict[str, Path] = {}
+    for image in labels:
+        if image.id in seen:
+            raise AnnotationError(
+                f"two images have the id {image.id!r}, expected different ones: {seen[image.id]} and {image.path}; "
+                "rename one of them or leave it out"
+            )
+        seen[image.id] = image.path

@@ -12,6 +12,8 @@ from spica.images import PHOTO_SUFFIXES, photos_in
 from spica.labels.labelled import LabelledImage, Labels, require_distinct_ids
 from spica.labels.problems import Place, Problem, error
 
+_ODD_LETTERS = '\\:*?"<>|'  # those that no name has on Windows; tools for labels stumble over some elsewhere, too
+
 
 def photos_below(folder: Path) -> tuple[Path, ...]:
     """Return every photo below `folder`, at any depth, as `photos_in` finds them; none if there is no folder."""
@@ -81,15 +83,22 @@ def digest(photo: Path) -> bytes:
         raise ImageError(f"{photo}: cannot be read ({broken.strerror}); check the rights") from broken
 
 
+def name_problem(image: LabelledImage) -> Problem | None:
+    """Return an error if the photo cannot have its id and ending as the name of a file in a data set."""
+    text = _odd_name(image)
+    return error("name", Place(image.path), "", text, "give the photo another name") if text else None
+
+
 def photo_names(labels: Labels) -> tuple[str, ...]:
     """Return for each image the name of its photo in a data set: its id and the ending of its file.
 
     Raises:
         AnnotationError: if an id cannot be a file name, or two images have the same.
     """
-    names = tuple(_photo_name(image) for image in labels)
+    for problem in filter(None, map(name_problem, labels)):
+        raise AnnotationError(problem.line())
     require_distinct_ids(labels)
-    return names
+    return tuple(image.id + image.path.suffix for image in labels)
 
 
 def put_photos(labels: Labels, folder: Path) -> tuple[str, ...]:
@@ -113,14 +122,16 @@ def put_photos(labels: Labels, folder: Path) -> tuple[str, ...]:
     return names
 
 
-def _photo_name(image: LabelledImage) -> str:
-    suffix = image.path.suffix
+def _odd_name(image: LabelledImage) -> str:
+    """Return why an id and the ending of its photo cannot be the name of a file, "" if they can."""
     path = PurePosixPath(image.id)
-    odd = any(ord(letter) < 32 for letter in image.id) or any(letter in image.id for letter in '\\:*?"<>|')
-    if odd or path.as_posix() != image.id or path.is_absolute() or any(part in {"", ".", ".."} for part in path.parts):
-        raise AnnotationError(f"image id {image.id!r} cannot be the name of a file; give the photo another name")
+    if odd := sorted({letter for letter in image.id if ord(letter) < 32 or letter in _ODD_LETTERS}):
+        shown = " ".join(letter if letter.isprintable() else ascii(letter) for letter in odd)
+        return f"image id {image.id!r} has {shown} in it, which no name of a file has on every system"
+    if path.as_posix() != image.id or path.is_absolute() or any(part in {"", ".", ".."} for part in path.parts):
+        return f"image id {image.id!r} cannot be the name of a file"
     if not path.parts or path.name.startswith("."):
-        raise AnnotationError(f"image id {image.id!r} is empty or begins with a dot; give the photo another name")
-    if suffix.lower() not in PHOTO_SUFFIXES:
-        raise AnnotationError(f"{image.path}: a photo ends in {', '.join(sorted(PHOTO_SUFFIXES))}; rename the file")
-    return image.id + suffix
+        return f"image id {image.id!r} is empty or begins with a dot"
+    if image.path.suffix.lower() not in PHOTO_SUFFIXES:
+        return f"a photo ends in {', '.join(sorted(PHOTO_SUFFIXES))}"
+    return ""

@@ -26,7 +26,7 @@ def ids_by_name(listed: Iterable[str], photos: Photos, exported: Collection[str]
     A photo has one name. So `listed` is all that the labels list: a photo that one name means in an earlier way is not
     open to the others, and two names that mean one photo in the same way mean none.
     """
-    paths = {name: _path(name) for name in listed}
+    paths = {name: slashed(name) for name in listed}
     found: dict[str, str] = {}
     for meant in _ways(paths, photos, exported):
         taken = set(found.values())
@@ -49,6 +49,25 @@ def misnamed_photos(listed: Collection[str], photos: Photos) -> dict[str, Proble
     }
 
 
+def slashed(name: str) -> str:
+    r"""Return a name as a path with slashes alone, and without one at its beginning.
+
+    >>> slashed("C:\\data\\a.jpg"), slashed("/home/me/a.jpg"), slashed("./day1//a.jpg")
+    ('C:/data/a.jpg', 'home/me/a.jpg', 'day1/a.jpg')
+    """
+    return "/".join(part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in {"/", "//"})
+
+
+def ends_of(path: str) -> list[str]:
+    """Return a path from each of its folders on, the longest first.
+
+    >>> ends_of("2026/day1/a.jpg")
+    ['2026/day1/a.jpg', 'day1/a.jpg', 'a.jpg']
+    """
+    parts = path.split("/")
+    return ["/".join(parts[start:]) for start in range(len(parts))]
+
+
 def _misnamed(photo: Path, name: str, label: str) -> Problem:
     text = f"the labels have {label} without a photo, which differs in case, accents or ending alone; did you mean it?"
     return error("other name", Place(photo), name, text, f"write {name} in the labels; the photo is left out")
@@ -63,19 +82,10 @@ def _as_seen(name: str) -> str:
     return image_id(unicodedata.normalize("NFC", name.casefold()))
 
 
-def _path(name: str) -> str:
-    r"""Return a name as a path with slashes alone, and without one at its beginning.
-
-    >>> _path("C:\\data\\a.jpg"), _path("/home/me/a.jpg"), _path("./day1//a.jpg")
-    ('C:/data/a.jpg', 'home/me/a.jpg', 'day1/a.jpg')
-    """
-    return "/".join(part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in {"/", "//"})
-
-
 def _ways(paths: Mapping[str, str], photos: Photos, exported: Collection[str]) -> Iterator[dict[str, str]]:
     """Yield the ids of photos that paths may mean, by path; `paths` has them by name. The nearest way is the first."""
     files = [(path.relative_to(photos.folder), name) for name, same in photos.by_id.items() for path in same]
-    by_end = _unique([(end, name) for path, name in files for end in _ends(path.as_posix())])
+    by_end = _unique([(end, name) for path, name in files for end in ends_of(path.as_posix())])
     by_upload = _unique([(_as_uploaded(path.name), name) for path, name in files])
     below = _below_what_is_shared([path for name, path in paths.items() if _ABSOLUTE.match(name)])
     names = dict.fromkeys(paths.values())
@@ -87,18 +97,8 @@ def _ways(paths: Mapping[str, str], photos: Photos, exported: Collection[str]) -
     yield {path: by_upload[name] for path, name in uploads.items() if name in by_upload}
 
 
-def _ends(path: str) -> list[str]:
-    """Return a path from each of its folders on, the longest first.
-
-    >>> _ends("2026/day1/a.jpg")
-    ['2026/day1/a.jpg', 'day1/a.jpg', 'a.jpg']
-    """
-    parts = path.split("/")
-    return ["/".join(parts[start:]) for start in range(len(parts))]
-
-
 def _longest_end(path: str, photos: Photos) -> str | None:
-    return next((name for end in _ends(path) if (name := image_id(end)) in photos.by_id), None)
+    return next((name for end in ends_of(path) if (name := image_id(end)) in photos.by_id), None)
 
 
 def _below_what_is_shared(paths: Collection[str]) -> dict[str, str]:

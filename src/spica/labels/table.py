@@ -4,7 +4,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,29 +26,38 @@ class Table:
     problems: tuple[Problem, ...]
 
 
-def read_table(file: Path, required: Sequence[str]) -> Table:
-    """Return the rows of a CSV file with the columns `required`; further columns are kept.
+def read_table(
+    file: Path, required: Sequence[str], *, optional: Sequence[str] = (), numbers: Collection[str] = ()
+) -> Table:
+    """Return the rows of a CSV file with the columns `required`; further columns are kept, `optional` ones or not.
 
+    Columns asked for are known whatever the case of their letters: "Image" is `image`, and so it is called in rows.
     Every line is a row of its own, so an unclosed quote does not swallow the rest of the file. Empty lines, and rows of
     nothing but separators, are skipped. Where the header has semicolons and no comma, as spreadsheets write it in many
-    languages, semicolons part the fields, and a number may have a decimal comma, which becomes a point.
+    languages, semicolons part the fields, and a number in one of the columns `numbers` may have a decimal comma, which
+    becomes a point; any other "1,5" is a name and stays as it is.
 
     Raises:
-        AnnotationError: if the file cannot be read, is empty, or lacks a column.
+        AnnotationError: if the file cannot be read, is empty, or lacks a column or has it twice.
     """
     lines = read_text(file).split("\n")
-    columns, separator = _header(file, lines[0], required), _separator(lines[0])
+    columns, separator = _names(file, lines[0]), _separator(lines[0])
+    asked = _asked(file, columns, required, optional)
+    decimals = () if separator == "," else [name for name in numbers if name in asked]
     rows: list[tuple[Place, Mapping[str, str]]] = []
     problems: list[Problem] = []
     for number, line in enumerate(lines[1:], start=2):
         if not line.strip(separator + " \t"):
             continue
         place = Place(file, number)
-        fields = _fields(place, line, separator, columns, required[0])
+        fields = _fields(place, line, separator, columns, asked[required[0]])
         if isinstance(fields, Problem):
             problems.append(fields)
-        else:
-            rows.append((place, dict(zip(columns, fields, strict=True))))
+            continue
+        row = dict(zip(columns, fields, strict=True))
+        row |= {name: row[column] for name, column in asked.items() if name != column}
+        row |= {name: _DECIMAL_COMMA.sub(r"\1.\2", row[name]) for name in decimals}
+        rows.append((place, row))
     return Table(file, columns, tuple(rows), tuple(problems))
 
 
@@ -128,16 +137,31 @@ def _names(file: Path, line: str) -> tuple[str, ...]:
         raise AnnotationError(f"{file}, row 1: is not CSV ({broken}); expected the names of the columns") from broken
 
 
-def _header(file: Path, line: str, required: Sequence[str]) -> tuple[str, ...]:
-    columns = _names(file, line)
-    missing = [name for name in required if name not in columns]
-    if missing:
-        hint = "separate the columns by commas" if "\t" in line else "add or rename the columns"
+def _asked(file: Path, columns: Sequence[str], required: Sequence[str], optional: Sequence[str]) -> dict[str, str]:
+    """Return the column that each name asked for means: the one of that name, else of that name in other letters.
+
+    Raises:
+        AnnotationError: if there is none for a required name, or several, or a column is there twice.
+    """
+    found = {name: _columns_named(name, columns) for name in (*required, *optional)}
+    if any(not found[name] for name in required):
+        tabs = any("\t" in column for column in columns)
+        hint = "separate the columns by commas" if tabs else "add or rename the columns"
         expected, got = ", ".join(required), ", ".join(columns) or "an empty line"
         raise AnnotationError(f"{file}, row 1: expected the columns {expected}, got {got}; {hint}")
-    if len(set(columns)) < len(columns):
+    if len(set(columns)) < len(columns) or any(len(same) > 1 for same in found.values()):
         raise AnnotationError(f"{file}, row 1: a column is there twice ({', '.join(columns)}); delete one")
-    return columns
+    return {name: same[0] for name, same in found.items() if same}
+
+
+def _columns_named(name: str, columns: Sequence[str]) -> list[str]:
+    """Return the column of this name, else those that differ in the case of letters or in blanks around alone.
+
+    >>> _columns_named("image", ["image", "Image"]), _columns_named("image", ["Image", "IMAGE"])
+    (['image'], ['Image', 'IMAGE'])
+    """
+    meant = name.strip().casefold()
+    return [name] if name in columns else [column for column in columns if column.casefold() == meant]
 
 
 def _separator(header: str) -> str:
@@ -158,4 +182,4 @@ def _fields(place: Place, line: str, separator: str, columns: Sequence[str], ima
         text = f"{len(fields)} fields, expected {len(columns)}"
         remedy = f"put a field with a {separator} in it in quotes; the row is left out"
         return error("fields", place, guess, text, remedy)
-    return fields if separator == "," else [_DECIMAL_COMMA.sub(r"\1.\2", field) for field in fields]
+    return fields

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import spica
-from spica.detections import Detect
+from spica.detections import Detect, Detections
 from spica.errors import OutputError, SpicaError, SubmissionError
 from spica.images import ASPECT_SIDE, make_folder, name_photos, read_photo, resized, write_atomically
 from spica.labels.photoids import photo_ids
@@ -35,7 +35,7 @@ from spica.prediction.results import (
     write_tables,
 )
 from spica.prediction.runtime import Detector, Facts
-from spica.prediction.submission import require_place, write_submission
+from spica.prediction.submission import Listed, require_place, write_gwhd_submission, write_submission
 
 MANIFEST = "manifest.json"
 STAMPS = "photos.json"  # of results that can be renewed: `spica.prediction.renewal`
@@ -51,7 +51,8 @@ class Order:
     """What to predict and where the results go.
 
     `paths` are photos and folders of photos. Boxes from `score` on are counted and written. `submission` is the file of
-    a Kaggle submission to be written as well. `model` and `facts` say in the manifest what the detector is and what
+    a submission to be written as well: Kaggle's, or with the `domains` of all images by their id that of the challenge
+    of 2021. `model` and `facts` say in the manifest what the detector is and what
     runs it; `card` says which photos it knows. It is asked about `workers` photos at once, in tiles as `looks` says.
 
     Raises:
@@ -63,6 +64,7 @@ class Order:
     score: float
     pictures: bool = True
     submission: Path | None = None
+    domains: Mapping[str, Listed] | None = None
     model: str = "unnamed"
     facts: Facts = field(default_factory=dict)
     card: Card | None = None
@@ -189,8 +191,7 @@ def predict_folder(
     finally:
         write_tables(order.out, journal)
         journal.close()
-    if order.submission is not None:
-        write_submission(order.submission, {ids[one.name]: one.found for one in journal if one.found is not None})
+    _submit(order, {ids[one.name]: one.found for one in journal if ids and one.found is not None})
     summary = replace(
         _summary(journal),
         photos=len(photos),
@@ -276,17 +277,33 @@ def open_journal(order: Order) -> Journal:
     return journal
 
 
+def _submit(order: Order, found: Mapping[str, Detections]) -> None:
+    """Write what was found on each image, by its id, as the submission that is asked for."""
+    if order.submission is None:
+        return
+    if order.domains is None:
+        write_submission(order.submission, found)
+        return
+    named = {order.domains[name].name: detections for name, detections in found.items()}
+    write_gwhd_submission(order.submission, named, dict(order.domains.values()))
+
+
 def _check_names(photos: Mapping[str, Path], ids: Mapping[str, str], order: Order) -> None:
     """Find photos that would overwrite each other, before any work.
 
     Raises:
-        SubmissionError: if two photos have the same id.
+        SubmissionError: if two photos have the same id, or one has no domain.
         OutputError: if two pictures would have the same name.
     """
     if order.submission is not None and (doubled := _doubled(ids.values())):
         raise SubmissionError(
             f"{order.submission}: several photos have the id {doubled}, expected one each (a photo's id is its "
             "path in the photo folder without the ending); predict their folders apart, or rename them"
+        )
+    if order.domains is not None and (without := [name for name in ids.values() if name not in order.domains]):
+        raise SubmissionError(
+            f"{order.submission}: {len(without):,} photo(s) have no domain, first {without[0]}; add them to the table "
+            "of domains, or predict without them"
         )
     if order.pictures and (doubled := _doubled(map(picture_name, photos))):
         raise OutputError(f"{order.out}: several pictures would be named {doubled}; rename the photos")

@@ -66,7 +66,7 @@ class Looks:
         head = HEAD_SIDE / self.gsd * card.side  # as the network sees it on a tile of one pixel
         if longer and low <= head / longer <= high:
             return 0
-        return max(1, round(head / (low * (high / low) ** _RIGHT_COUNTS)))
+        return max(1, round(head / float(low * (high / low) ** _RIGHT_COUNTS)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

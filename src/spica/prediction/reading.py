@@ -108,7 +108,7 @@ def _rows(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[Place, Mapping
     Raises:
         ValueError: if one of them cannot be read.
     """
-    table = read_table(file, columns)
+    table = read_table(file, columns, numbers=COLUMNS)
     if table.problems:
         raise ValueError(table.problems[0].line())
     yield from table.rows

@@ -9,7 +9,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float64
@@ -20,7 +20,7 @@ from spica.errors import OutputError, SubmissionError
 from spica.images import write_atomically
 from spica.labels.labelled import LabelledImage
 from spica.labels.photofiles import image_id
-from spica.labels.table import may_replace
+from spica.labels.table import may_replace, read_table
 
 KAGGLE_COLUMNS = ("image_id", "PredictionString")
 GWHD_COLUMNS = ("image_name", "PredString", "domain")
@@ -29,6 +29,13 @@ NO_BOX = "no_box"
 _SHOWN = 5  # bad rows, or ids, named in one message
 
 Numbers: TypeAlias = Float64[np.ndarray, "n k"]
+
+
+class Listed(NamedTuple):
+    """An image as the challenge of 2021 lists it: its name, with or without an ending, and its domain."""
+
+    name: str
+    domain: str
 
 
 def write_submission(path: Path, predictions: Mapping[str, Detections]) -> None:
@@ -58,6 +65,26 @@ def write_gwhd_submission(path: Path, predictions: Mapping[str, Detections], dom
         )
     rows = [(name, _gwhd_string(name, detections), domains[name]) for name, detections in predictions.items()]
     _write(path, GWHD_COLUMNS, rows)
+
+
+def read_domains(path: Path) -> dict[str, Listed]:
+    """Return the images that a table of the challenge of 2021 lists, by their id; columns image_name and domain.
+
+    Raises:
+        AnnotationError: if the file cannot be read, or lacks a column.
+        SubmissionError: if a row makes no sense, or an image is there twice.
+    """
+    table = read_table(path, GWHD_COLUMNS[::2])
+    problems = [problem.line() for problem in table.problems]
+    listed: dict[str, Listed] = {}
+    for place, row in table.rows:
+        one = Listed(row["image_name"].strip(), row["domain"].strip())
+        if not all(one) or image_id(one.name) in listed:
+            problems.append(f"row {place.row}: image {one.name!r} has no name, no domain, or was there before")
+        listed[image_id(one.name)] = one
+    if problems:
+        raise SubmissionError(f"{path}: {len(problems)} bad row(s): {_listed(problems, '; ')}; mend them")
+    return listed
 
 
 def require_place(path: Path, taken: Iterable[Path] = ()) -> None:
