@@ -21,7 +21,7 @@ from spica.cli import app
 from spica.detections import Detections, no_detections
 from spica.errors import DownloadError, RecipeError, WeightsError
 from spica.image import Image
-from spica.images import name_photos, read_image, write_image
+from spica.images import image_size, name_photos, read_image, write_image
 from spica.labels.fields import render_field
 from spica.prediction.card import Card
 from spica.prediction.journal import Journal, Outcome
@@ -580,6 +580,7 @@ def test_an_evaluation_replaces_an_earlier_one_and_no_other_file(labelled: Path,
     result = run("evaluate", labelled, *options, "--out", out)
     assert result.exit_code == 1
     assert "out: holds report.html, evaluation.json, thresholds.png" in result.stderr.replace("\n", "")
+    assert "and no report.html of spica evaluate" in result.stderr
     assert (out / "report.html").read_text() == "my own report"
 
 
@@ -694,15 +695,37 @@ def test_parts_that_make_no_sense_are_one_line(content: str | None, said: str, l
 
 
 def test_a_part_of_which_photos_are_gone_is_evaluated_without_them(labelled: Path, parts: Path) -> None:
-    (labelled / "train" / "b.jpg").write_bytes((labelled / "train" / "b.jpg").read_bytes()[:-200])  # cut off
+    cut_off(labelled / "train" / "b.jpg")
     parts.write_text("image_id,part\na,held_out\nb,held_out\nz,held_out\n")
     result = run("evaluate", labelled, "--weights", "two", "--no-ap", "--out", "scores", "--part", "held_out")
     assert result.exit_code == 0, result.stderr
     evaluation = json.loads(Path("scores", "evaluation.json").read_text())
     assert evaluation["overall"]["images"] == 1
-    assert evaluation["remarks"][-1].endswith("parts.csv: 2 of 3 images have no sound label: b, z")
-    assert "problem(s), see `spica data check" in result.stderr
-    assert "--deep`" in result.stderr
+    assert evaluation["remarks"][-2].endswith("parts.csv: 1 of 3 images have no sound label: z")
+    assert evaluation["remarks"][-1] == "1 photos that cannot be read are left out"
+    assert "b.jpg: cannot be decoded" in result.stderr
+
+
+def test_a_submission_is_scored_on_photos_that_are_cut_off_too(labelled: Path, tmp_path: Path) -> None:
+    cut_off(labelled / "train" / "b.jpg")
+    options = ("--submission", perfect(tmp_path, *"abcd"), "--no-ap", "--out", tmp_path / "out")
+    result = run("evaluate", labelled, *options)
+    assert result.exit_code == 0, result.stderr
+    assert json.loads((tmp_path / "out" / "evaluation.json").read_text())["overall"]["images"] == 4
+
+
+def test_photos_of_which_none_can_be_read_are_an_error(labelled: Path, weights: str) -> None:
+    for name in "abcd":
+        cut_off(labelled / "train" / f"{name}.jpg")
+    result = run("evaluate", labelled, "--weights", weights)
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (1, "error: no photo can be read, see above")
+
+
+def cut_off(photo: Path) -> None:
+    """Cut a photo off in its pixels: its size can be read, the rest cannot."""
+    write_image(photo, np.random.default_rng(0).integers(0, 256, read_image(photo).shape, dtype=np.uint8))
+    photo.write_bytes(photo.read_bytes()[: photo.stat().st_size // 2])
+    assert image_size(photo)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from spica.detections import Detections
 from spica.drawing import FOUND
 from spica.errors import SubmissionError
 from spica.image import Image
-from spica.images import read_image, write_image
+from spica.images import read_image, resized, write_image
 from spica.labels.fields import render_field
 from spica.labels.folder import read_labels
 from spica.prediction.card import Card
@@ -121,24 +121,25 @@ def test_in_a_frame_only_its_heads_count(results: Path, tmp_path: Path) -> None:
     assert "no_frame" in second["flags"]
 
 
-def on_frames(tmp_path: Path) -> tuple[Path, np.ndarray]:
-    """Return results on a photo with a frame and one without; and the frame's corners."""
+def on_frames(tmp_path: Path, times: int = 1) -> tuple[Path, np.ndarray]:
+    """Return results on a photo with a frame and one without, of 640 pixels, or `times` that; and its corners."""
     folder = tmp_path / "framed"
     folder.mkdir()
     field, _ = render_field(1, side=640)
     photo, corners = paint_frame(field, np.random.default_rng(3), "white")
-    write_image(folder / "frame.png", photo)
+    write_image(folder / "frame.png", resized(photo, 640 * times))
     write_image(folder / "none.png", field)
     predict_folder(as_many_as_bright, Order([folder], tmp_path / "boxes", 0.5, card=CARD))
-    return tmp_path / "boxes", corners
+    return tmp_path / "boxes", corners * times
 
 
-def test_the_picture_of_a_frame_shows_the_heads_inside_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [1, 3])
+def test_the_picture_of_a_frame_shows_the_heads_inside_alone(tmp_path: Path, times: int) -> None:
     pytest.importorskip("skimage", reason="needs the extra frame")
-    boxes, corners = on_frames(tmp_path)
-    (x, y), table = corners.mean(axis=0), boxes / "detections.csv"
-    rectangles = [(x - 40, y - 40, x + 40, y + 40), (10, 10, 50, 50)]  # the second one is beside the frame
-    lines = ["frame.png," + ",".join(f"{edge:.1f}" for edge in box) + ",0.9" for box in rectangles]
+    boxes, corners = on_frames(tmp_path, times)
+    (x, y), table = corners.mean(axis=0) / times, boxes / "detections.csv"
+    rectangles = [(x - 40, y - 40, x + 40, y + 40), (560, 560, 620, 620)]  # the second one is beside the frame
+    lines = ["frame.png," + ",".join(f"{edge * times:.1f}" for edge in box) + ",0.9" for box in rectangles]
     table.write_text("\n".join([table.read_text().splitlines()[0], *lines]) + "\n")
     counts = (boxes / "counts.csv").read_text().splitlines()
     counted_heads = [re.sub(r"^(frame.png),\d+", r"\1,2", re.sub(r"^(none.png),\d+", r"\1,0", line)) for line in counts]
@@ -148,8 +149,8 @@ def test_the_picture_of_a_frame_shows_the_heads_inside_alone(tmp_path: Path) -> 
     picture = read_image(tmp_path / "out" / "frames" / "frame.png.jpg").astype(int)
 
     def is_drawn(box: tuple[float, ...]) -> bool:
-        left, top, right, _ = map(round, box)
-        edge = picture[top - 2 : top + 4, left + 8 : right - 8]
+        left, top, right, _ = (round(edge * len(picture) / 640) for edge in box)
+        edge = picture[top - 3 : top + 5, left + 12 : right - 12]
         return bool((np.abs(edge - FOUND).max(axis=2) < 70).any(axis=0).mean() > 0.5)
 
     assert [is_drawn(box) for box in rectangles] == [True, False]
@@ -226,6 +227,14 @@ def test_options_of_detecting_are_refused_for_results(results: Path, tmp_path: P
     result = run("count", results, "--out", tmp_path / "out", "--views", "4")
     assert result.exit_code == 2
     assert "--weights, --views and --device are for photos" in result.output
+
+
+def test_results_that_a_spreadsheet_saved_with_decimal_commas_are_read(results: Path) -> None:
+    before = [photo.boxes.tolist() for photo in read_results(results).photos]
+    table = results / "detections.csv"
+    table.write_text(table.read_text().replace(",", ";").replace(".0", ",0").replace("0.9", "0,9"))
+    assert ";90,00;" in table.read_text()
+    assert [photo.boxes.tolist() for photo in read_results(results).photos] == before
 
 
 def test_copies_of_a_photo_are_told(results: Path, tmp_path: Path) -> None:

@@ -165,6 +165,14 @@ def test_a_photo_that_shows_heads_well_as_a_whole_is_looked_at_as_if_nothing_was
         assert asked.asked == alike.asked
 
 
+@pytest.mark.parametrize(("head", "larger"), [(7.9 / SIDE, False), (22.1 / SIDE, True)])
+def test_heads_too_small_or_too_large_on_the_whole_photo_are_brought_to_the_range(head: float, larger: bool) -> None:
+    assert CARD.head_sides == (8, 22)
+    longer, looks = 1000, Looks(gsd=HEAD_SIDE / (head * 1000))
+    assert looks.side(CARD, longer) == looks.side(CARD)
+    assert (looks.side(CARD) > longer) == larger
+
+
 def test_a_ground_sampling_distance_needs_a_card_that_knows_sizes(photo: Path) -> None:
     with pytest.raises(WeightsError, match="does not say which sizes of heads"):
         looked(Eye(10, 13, Card(side=SIDE)), photo, Looks(gsd=0.3))

@@ -145,16 +145,12 @@ def _given(paths: list[Path], out: Path) -> tuple["Results | None", Path | None]
 
 def _tell(rows: Sequence["Count"], plots: bool, results: "Results", problems: Sequence["Problem"], out: Path) -> None:
     """Show the counts, and say what is to be known of them; fail if a photo or a row was left out."""
-    from spica.prediction.copies import copies_told
-
     _show(rows, plots)
     if results.counts is None:
         say(
             "nothing is known of how sure these counts are: the model was not judged on three sources, or several "
             "models or another --score were asked for"
         )
-    if copies := copies_told(results):
-        say(copies)
     for problem in problems:
         say(problem.line())
     left_out = sum(problem.severity == "error" for problem in problems)

@@ -1,7 +1,7 @@
 """Commands that find heads with a detector, and make a model file of one."""
 
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeAlias
@@ -13,6 +13,7 @@ from spica.cli.terminal import fail, misuse, progress, say
 from spica.errors import needing
 
 if TYPE_CHECKING:
+    from spica.detections import Detections
     from spica.prediction.folder import Order, Summary
     from spica.prediction.journal import Outcome
     from spica.prediction.looking import Looks
@@ -100,6 +101,27 @@ def results_of(paths: Sequence[Path]) -> "Results | None":
     if len(paths) > 1:
         misuse(f"{folders[0]} holds results of spica predict: give one such folder alone, or photos")
     return read_results(folders[0])
+
+
+def found_on(detect: "Detector", photos: Collection[Path], looks: "Looks | None" = None) -> "dict[Path, Detections]":
+    """Return what is found on each photo; those that cannot be read are told and left out.
+
+    Raises:
+        ImageError: if none can be read.
+    """
+    from spica.errors import ImageError
+    from spica.prediction.runtime import detect_file
+
+    found: dict[Path, Detections] = {}
+    with progress() as bar:
+        for photo in bar.track(photos, description="photos"):
+            try:
+                found[photo] = detect_file(detect, photo, looks)
+            except ImageError as broken:
+                say(f"{broken}; it is left out")
+    if photos and not found:
+        raise ImageError("no photo can be read, see above")
+    return found
 
 
 def detected(

@@ -73,14 +73,16 @@ def evaluate(
     from spica.scoring.rules import rule_named
 
     by_rule = rule_named(rule)
-    looked_at = submission is None or out is not None
     asked = _asked(images, fold, weights[0] if weights else None, part)
-    labels = _labels(data, deep=looked_at)
+    labels = _labels(data)
     lacking, labels = _lacking(asked, labels, strictly=images), _chosen(labels, asked, source or ())
     if submission is None:
         detect = load_ensemble(weights or (), device, views=int(views))
         remarks = _say_exposure(weights or (), detect.card.trained_on, labels)
         found, recommended, subject = _detected(detect, labels, looks), detect.card.threshold, detect.name
+        unread = len(labels) - len(found)
+        lacking += (f"{unread:,} photos that cannot be read are left out",) if unread else ()
+        labels = tuple(image for image in labels if image.id in found)
     else:
         found, recommended = _submitted(submission, labels, strictly=images is None and not source), 0.0
         subject, remarks = submission.name, ()
@@ -106,13 +108,13 @@ def _has_average_precision() -> bool:
     return there
 
 
-def _labels(folder: Path, *, deep: bool) -> "Labels":
-    """Return the sound labels of a folder and say how many problems it has, `deep` those of cut off photos as well."""
+def _labels(folder: Path) -> "Labels":
+    """Return the sound labels of a folder and say how many problems it has."""
     from spica.labels.folder import read_labels
 
-    labels, problems = read_labels(folder, deep=deep)
+    labels, problems = read_labels(folder)
     if problems:
-        say(f"{folder}: {len(problems)} problem(s), see `spica data check {folder}{' --deep' if deep else ''}`")
+        say(f"{folder}: {len(problems)} problem(s), see `spica data check {folder}`")
     return labels
 
 
@@ -224,11 +226,15 @@ def _first_field(line: str) -> str:
 
 
 def _detected(detect: "Detector", labels: "Labels", looks: "Looks") -> dict[str, "Detections"]:
-    from spica.prediction.runtime import detect_file
+    """Return what is found on each photo; those that cannot be read are told and left out.
 
-    with progress() as bar:
-        photos = bar.track(labels, description="photos")
-        return {image.id: detect_file(detect, image.path, looks) for image in photos}
+    Raises:
+        ImageError: if none can be read.
+    """
+    from spica.cli.detecting import found_on
+
+    found = found_on(detect, [image.path for image in labels], looks)
+    return {image.id: found[image.path] for image in labels if image.path in found}
 
 
 def _submitted(file: Path, labels: "Labels", *, strictly: bool) -> dict[str, "Detections"]:
@@ -263,7 +269,8 @@ def _require_place(folder: Path) -> None:
         return
     if foreign := [name for name in (_REPORT, _EVALUATION, *PLOTS) if os.path.lexists(folder / name)]:
         raise OutputError(
-            f"{folder}: holds {', '.join(foreign)}, which spica evaluate did not write; name another folder"
+            f"{folder}: holds {', '.join(foreign)} and no report.html of spica evaluate, so it is not known whose they "
+            "are; name another folder, or delete them"
         )
 
 

@@ -49,10 +49,12 @@ def count_photos(
     from spica.counting.answer import COUNTS, PLOTS
     from spica.counting.counts import count
     from spica.counting.tables import COUNT_COLUMNS, ONCE_COLUMNS, PLOT_COLUMNS, read_plots, write_counts
+    from spica.prediction.copies import copies_told
     from spica.prediction.parts import by_plot, part_of
+    from spica.prediction.reading import named
 
     names, column = [photo.name for photo in results.photos], sums.column
-    plot_of, problems = ({}, ()) if sums.plots is None else read_plots(sums.plots, names, results.failed, column)
+    plot_of, problems = ({}, ()) if sums.plots is None else read_plots(sums.plots, named(results), column)
     grounds, unread = _grounds(measures, results)
     framed = measures.frame is not None
     parts = [
@@ -71,6 +73,8 @@ def count_photos(
     elif sums.overlapping:
         write_counts(out / PLOTS, total(parts, results.counts, sums.level), PLOT_COLUMNS)
     _say_doubts(results, grounds, len(names) - len(plot_of) if sums.plots is not None else 0)
+    if not sums.overlapping and (copies := copies_told(results)):  # ground that two photos share is counted once
+        say(copies)
     return rows, (*problems, *unread)
 
 
@@ -91,6 +95,7 @@ def check_plots(sums: Sums) -> None:
     Raises:
         AnnotationError: if the table cannot be read.
     """
+    from spica.counting.naming import Named
     from spica.counting.tables import read_plots
     from spica.rasters.plots import PLOT_SUFFIXES
 
@@ -101,7 +106,7 @@ def check_plots(sums: Sums) -> None:
             f"error: {sums.plots}: polygons need one GeoTIFF with coordinates to lie on; for photos give a CSV: "
             "image,plot"
         )
-    read_plots(sums.plots, (), column=sums.column)
+    read_plots(sums.plots, Named(()), sums.column)
 
 
 def sides_of(frame: str) -> tuple[float, float]:

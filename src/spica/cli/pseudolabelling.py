@@ -72,9 +72,12 @@ def pseudo_label(
     write_labels(named, out / LABELS, _LAYOUT)
     heads, doubtful = sum(image.heads for image in named), sum(len(image.ignored) for image in named)
     typer.echo(f"{len(named):,} images, {heads:,} heads, {doubtful:,} boxes to be ignored: {out / LABELS}")
+    failed = f"{len(results.failed)} photos failed: {(out / BOXES if looked else paths[0]) / 'errors.csv'}"
+    if results.failed and len(named) < len(labels):
+        say(failed)
     fail_if_left_out(len(labels) - len(named), "rename them and begin again")
     if results.failed:
-        fail(f"{len(results.failed)} photos failed: {(out / BOXES if looked else paths[0]) / 'errors.csv'}")
+        fail(failed)
 
 
 def _without_flags(results: "Results") -> "Results":

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spica.cli.detecting import Device, Weights
-from spica.cli.terminal import misuse, progress, say
+from spica.cli.detecting import Device, Weights, found_on
+from spica.cli.terminal import misuse, say
 
 if TYPE_CHECKING:
     from spica.detections import Detections
@@ -60,8 +60,10 @@ def suspects(
         sources = {name: name.rpartition("/")[0] or "unknown" for name in others}
     looked, threshold, subject = _found((labelled, others), weights or (), submission, device)
     threshold = threshold if score is None else score
-    found = {name: looked[path] for name, path in labelled.items()}
-    seen = {name: looked[path] for name, path in others.items() if path in looked}
+    labels = tuple(image for image in labels if image.path in looked)
+    found, seen = (
+        {name: looked[path] for name, path in paths.items() if path in looked} for paths in (labelled, others)
+    )
     listed = suspected(found, labels, threshold)
     worths = most_worth([worth_of(name, sources[name], one, threshold) for name, one in seen.items()])
     told = f"{data.resolve().name}, {len(labels):,} photos, beside {subject} from score {threshold:g} on"
@@ -81,9 +83,9 @@ def _labels(data: Path, photos: Path | None) -> "tuple[Labels, dict[str, tuple[P
     from spica.labels.places import places_of
 
     annotations = read_annotations(data, photos=photos)
-    labels, problems = labels_from(annotations, deep=True)  # a photo that is cut off is not to be looked at
+    labels, problems = labels_from(annotations)
     if problems:
-        say(f"{data}: {len(problems)} problem(s), see `spica data check {data} --deep`")
+        say(f"{data}: {len(problems)} problem(s), see `spica data check {data}`")
     if not labels:
         raise AnnotationError(f"{data}: no labelled image is left to look at; see `spica data check {data}`")
     return labels, places_of(annotations, labels)
@@ -125,23 +127,14 @@ def _found(
     Raises:
         SubmissionError: if a photo is missing in the file, or two have the same id, which the file cannot tell apart.
     """
-    from spica.errors import ImageError
     from spica.loading import load_ensemble
-    from spica.prediction.runtime import detect_file
 
     names = {path: name for paths in photos for name, path in paths.items()}
     if submission is not None:
         return _submitted(names, submission), _LEAST_SUBMITTED, submission.name
     detect = load_ensemble(weights, device)
     say(f"with labels that it was trained on, {detect.name} has learnt to agree: see docs/data.md")
-    found: dict[Path, Detections] = {}
-    with progress() as bar:
-        for path in bar.track(names, description="photos"):
-            try:
-                found[path] = detect_file(detect, path)
-            except ImageError as broken:
-                say(f"{broken}; it is left out")
-    return found, detect.card.threshold, detect.name
+    return found_on(detect, names), detect.card.threshold, detect.name
 
 
 def _submitted(names: Mapping[Path, str], file: Path) -> "dict[Path, Detections]":

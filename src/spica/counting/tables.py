@@ -9,7 +9,7 @@ import numpy as np
 
 from spica.counting.counts import Count
 from spica.counting.ground import Quadrat
-from spica.counting.naming import Meaning, photos_meant
+from spica.counting.naming import Named, photos_meant
 from spica.labels.problems import Place, Problem, error
 from spica.labels.table import read_table, write_table
 
@@ -23,22 +23,20 @@ ONCE_COLUMNS = (*COUNT_COLUMNS, "found_once", "area_once_m2")
 OVERLAP_COLUMNS = ("image", "other", "part_of_image", "part_of_other", "fitting", "by_way_of")
 
 
-def read_plots(
-    file: Path, photos: Collection[str], failed: Collection[str] = (), column: str = "plot"
-) -> tuple[dict[str, str], tuple[Problem, ...]]:
+def read_plots(file: Path, photos: Named, column: str = "plot") -> tuple[dict[str, str], tuple[Problem, ...]]:
     """Return the plot of each photo in a CSV file with columns image and `column`; further columns do not matter.
 
-    A photo may be named as in `photos`, or by more or less of its path: see `photos_meant`. Photos that `failed` have a
-    plot that lacks them, which is a problem of its own.
+    A photo may be named by its path, or an end of it: see `photos_meant`. Photos that failed have a plot that lacks
+    them, which is a problem of its own.
 
     Raises:
         AnnotationError: if the file cannot be read or lacks a column; a bad row is a problem and left out.
     """
-    return _read(file, ("image", column), photos, partial(_plot, column), failed)
+    return _read(file, ("image", column), photos, partial(_plot, column))
 
 
 def read_frames(
-    file: Path, photos: Collection[str], sides: tuple[float, float]
+    file: Path, photos: Named, sides: tuple[float, float]
 ) -> tuple[dict[str, Quadrat], tuple[Problem, ...]]:
     """Return the frame on each photo from a CSV file with its inner corners, in pixels: image, x1, y1, x2 ... y4.
 
@@ -96,42 +94,39 @@ def _number(value: float | None, digits: int) -> str:
 def _read(
     file: Path,
     columns: Sequence[str],
-    photos: Collection[str],
+    photos: Named,
     parsed: Callable[[Place, Mapping[str, str]], _Value | Problem],
-    failed: Collection[str] = (),
     numbers: Collection[str] = (),
 ) -> tuple[dict[str, _Value], tuple[Problem, ...]]:
     """Return what each row says of its photo, and the problems of those that say nothing."""
     table = read_table(file, columns, numbers=numbers)
-    meant = photos_meant((row["image"].strip() for _, row in table.rows), [*photos, *failed])
+    names = (row["image"].strip() for _, row in table.rows)
+    meant = photos_meant(names, [*photos.counted, *photos.failed], photos.folder)
     values: dict[str, _Value] = {}
     problems = list(table.problems)
     for place, row in table.rows:
         named = row["image"].strip()
-        value, meaning = parsed(place, row), meant[named]
+        value, same = parsed(place, row), meant[named]
         if isinstance(value, Problem):
             problems.append(value)
-        elif len(meaning.photos) != 1 or meaning.rival:
-            problems.append(_unclear(place, named, meaning))
-        elif meaning.photos[0] in failed:
+        elif len(same) != 1:
+            problems.append(_unclear(place, named, same))
+        elif same[0] in photos.failed:
             text = "the photo could not be counted, so its plot lacks it"
             problems.append(error("failed photo", place, named, text, "see errors.csv, mend the photo, predict again"))
-        elif meaning.photos[0] in values:
+        elif same[0] in values:
             problems.append(error("listed twice", place, named, "the photo has a row already", "delete one of them"))
         else:
-            values[meaning.photos[0]] = value
+            values[same[0]] = value
     return values, tuple(problems)
 
 
-def _unclear(place: Place, named: str, meaning: Meaning) -> Problem:
-    """Return what is wrong with a row of which nobody knows which photo it means."""
+def _unclear(place: Place, named: str, photos: Sequence[str]) -> Problem:
+    """Return what is wrong with a row that names no photo, or several."""
     remedy = "name it as in counts.csv; the row is left out"
-    if not meaning.photos:
+    if not photos:
         return error("unknown photo", place, named, "there is no such photo", remedy)
-    if meaning.rival:
-        text = f"the row of {meaning.rival} may mean the photo {meaning.photos[0]} as well"
-        return error("unclear photo", place, named, text, remedy)
-    shown, more = ", ".join(meaning.photos[:_SHOWN]), len(meaning.photos) - _SHOWN
+    shown, more = ", ".join(photos[:_SHOWN]), len(photos) - _SHOWN
     text = f"several photos have that name: {shown}" + (f" and {more:,} more" if more > 0 else "")
     return error("unclear photo", place, named, text, remedy)
 

@@ -122,9 +122,14 @@ def name_photos(
         raise ImageError(
             f"{places}: no photo there, expected files named {suffixes} that Spica did not draw itself{convert}"
         )
-    folders = [os.path.abspath(path if path.is_dir() else path.parent) for path in paths]  # noqa: PTH100 - keeps links
-    top = Path(os.path.commonpath(folders))
+    top = named_from(paths)
     return {Path(os.path.abspath(photo)).relative_to(top).as_posix(): photo for photo in photos}  # noqa: PTH100
+
+
+def named_from(paths: Sequence[Path]) -> Path:
+    """Return the deepest folder that holds all of `paths`, from which photos there are named."""
+    folders = [os.path.abspath(path if path.is_dir() else path.parent) for path in paths]  # noqa: PTH100 - keeps links
+    return Path(os.path.commonpath(folders))
 
 
 def _existing(path: Path) -> Path:

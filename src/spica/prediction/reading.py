@@ -12,9 +12,10 @@ import numpy as np
 
 from spica.boxes import no_boxes
 from spica.counting.intervals import CountModel
+from spica.counting.naming import Named
 from spica.detections import COLUMNS, Detections
 from spica.errors import AnnotationError, SubmissionError
-from spica.images import name_photos
+from spica.images import name_photos, named_from
 from spica.labels.problems import Place
 from spica.labels.table import read_table
 from spica.prediction.folder import MANIFEST, Order
@@ -41,6 +42,12 @@ class Results:
     failed: tuple[str, ...] = ()
     raster: bool = False
     place: str = ""
+
+
+def named(results: Results) -> Named:
+    """Return the photos of results as tables may name them."""
+    folder = named_from(results.inputs).as_posix() if results.inputs else ""
+    return Named([photo.name for photo in results.photos], results.failed, folder)
 
 
 def is_result_folder(path: Path) -> bool:

@@ -75,7 +75,7 @@ def read_domains(path: Path) -> dict[str, Listed]:
         SubmissionError: if a row makes no sense, or an image is there twice.
     """
     table = read_table(path, GWHD_COLUMNS[::2])
-    problems = [problem.line() for problem in table.problems]
+    problems = [f"row {problem.row}: {problem.text}" for problem in table.problems]
     listed: dict[str, Listed] = {}
     for place, row in table.rows:
         one = Listed(row["image_name"].strip(), row["domain"].strip())

@@ -26,7 +26,6 @@ from spica.scoring.curves import best_threshold, unbiased_threshold
 from spica.scoring.evaluation import Evaluation, evaluate
 from spica.training.averaging import averaged_weights, blended
 from spica.training.folder import begin_folder, require_place
-from spica.training.joining import told_apart
 from spica.training.journal import Journal, Means, draw_curves, draw_validation, tensorboard_writer
 from spica.training.judging import judge
 from spica.training.leaks import flattered, require_apart
@@ -79,7 +78,7 @@ def train(
         SpicaError: for a recipe, labels or photos that cannot be used, or a training that cannot go on.
     """
     chosen = read_recipe(recipe, settings)
-    labels, *more = _read_all([data] if isinstance(data, Path) else data, tell)
+    labels, *more = (_read(folder, tell) for folder in ([data] if isinstance(data, Path) else data))
     parts = _parts(labels, tuple(image for one in more for image in one), chosen)
     require_place(out, chosen, resume=resume)
     before = [weights_path(name) for name in (chosen.start, *chosen.teacher.weights) if name]
@@ -88,14 +87,6 @@ def train(
     run = _Run(chosen, parts, out, resume=resume, tell=tell, name=recipe.stem)
     run.train()
     return judge(out, parts, run.accelerator.device) if run.is_first else {}
-
-
-def _read_all(folders: Sequence[Path], tell: Tell) -> list[Labels]:
-    """Return the sound labels of each data set, with ids that no two share, and tell which had to be changed."""
-    labels, notes = told_apart(folders, [_read(folder, tell) for folder in folders])
-    for note in notes:
-        tell(Progress(0, 0.0, 0.0, {}, 0.0, note))
-    return labels
 
 
 def _read(data: Path, tell: Tell) -> Labels:
