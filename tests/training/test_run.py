@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from spica.errors import AnnotationError, RecipeError, TrainingError, WeightsError
-from spica.images import read_image
+from spica.images import read_image, write_image
 from spica.labels.folder import write_labels
 from spica.labels.labelled import Labels
 from spica.labels.parts import PARTS_TABLE, read_parts
@@ -61,10 +61,19 @@ def test_a_run_writes_everything_that_it_promises(tiny_recipe: Path, painted_fol
     assert card.trained_on == "6 photos of north"
 
 
+def mirrored(photo: Path, file: Path) -> Path:
+    """Write a photo upside down, which is another one then, and return its path."""
+    write_image(file, read_image(photo)[::-1].copy())
+    return file
+
+
 def test_more_labels_are_all_trained_on(
     tiny_recipe: Path, painted_folder: Path, painted_labels: Labels, tmp_path: Path
 ) -> None:
-    renamed = tuple(replace(image, id=f"more-{image.id}", source="west") for image in painted_labels[:3])
+    renamed = tuple(
+        replace(image, id=f"more-{image.id}", source="west", path=mirrored(image.path, tmp_path / image.path.name))
+        for image in painted_labels[:3]
+    )
     ignoring = replace(renamed[0], boxes=renamed[0].boxes[:0], ignored=renamed[0].boxes)
     write_labels((ignoring, *renamed[1:]), tmp_path / "more", "coco")
     judged = train(tiny_recipe, (painted_folder, tmp_path / "more"), tmp_path / "run")
@@ -92,6 +101,18 @@ def test_photos_of_a_field_that_is_held_out_cannot_be_added(
         train(tiny_recipe, (painted_folder, tmp_path / "more"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
     require_apart(("unknown", ""), ("unknown", "", "south"))  # they name no field
+
+
+def test_a_photo_that_is_held_out_cannot_be_added_under_another_name(
+    tiny_recipe: Path, painted_folder: Path, painted_labels: Labels, tmp_path: Path
+) -> None:
+    held = next(image for image in painted_labels if image.source == "south")
+    write_labels((replace(held, id="renamed", source="unknown"),), tmp_path / "more", "coco")
+    with pytest.raises(
+        AnnotationError, match=rf"renamed\.\w+: is added to train on, and .*{held.path.name}, which is held out"
+    ):
+        train(tiny_recipe, (painted_folder, tmp_path / "more"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_is_the_same_twice_and_another_with_another_seed(

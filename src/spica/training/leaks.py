@@ -5,6 +5,7 @@ from pathlib import Path
 
 from spica.errors import AnnotationError
 from spica.labels.annotations import UNKNOWN_SOURCE
+from spica.labels.copies import copies_among
 from spica.labels.labelled import Labels
 from spica.labels.parts import parts_file, read_parts
 
@@ -21,6 +22,24 @@ def require_apart(held: Iterable[str], added: Iterable[str]) -> None:
         raise AnnotationError(
             f"photos of the source {both[0]!r} are added to train on, expected none since it is held out to judge by;"
             " leave them out of the added labels, or do not hold that source out"
+        )
+
+
+def require_unseen(held: Labels, added: Labels) -> None:
+    """Do nothing if no file of a photo that is `held` out is one of those `added` to train on, whatever it is called.
+
+    Raises:
+        AnnotationError: if one is, to the last byte; it names both.
+    """
+    photos = [image.path for image in (*held, *added)]
+    groups = copies_among(dict(enumerate(photos)))
+    same = [(group[0], one) for group in groups for one in group if group[0] < len(held) <= one]
+    if same:
+        first, second = (photos[index] for index in same[0])
+        more = f" ({len(same) - 1:,} more are, too)" if len(same) > 1 else ""
+        raise AnnotationError(
+            f"{second}: is added to train on, and {first}, which is held out to judge by, is the same photo{more}; "
+            "leave it out of the added labels"
         )
 
 

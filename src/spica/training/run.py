@@ -28,7 +28,7 @@ from spica.training.averaging import averaged_weights, blended
 from spica.training.folder import begin_folder, require_place
 from spica.training.journal import Journal, Means, draw_curves, draw_validation, tensorboard_writer
 from spica.training.judging import judge
-from spica.training.leaks import flattered, require_apart
+from spica.training.leaks import flattered, require_apart, require_unseen
 from spica.training.loop import Learning, Losses, State, train_steps
 from spica.training.processes import build_accelerator
 from spica.training.recipe import Recipe, read_recipe
@@ -108,12 +108,13 @@ def _parts(labels: Labels, more: Labels, recipe: Recipe) -> Parts:
 
     Raises:
         AnnotationError: if there is no head to train on, nothing to validate by though that is asked for, two images
-            have the same id, or `more` has photos of a source that is held out.
+            have the same id, or `more` has photos, or photos of a source, that are held out.
     """
     kept = recipe.validation
     require_distinct_ids((*labels, *more))
     require_apart(kept.sources, (image.source for image in more))
     parts = hold_out(labels, kept.sources, kept.fraction, kept.seed)
+    require_unseen((*parts.held_sources, *parts.held_fraction), more)
     if kept.fraction and not parts.held_fraction:
         raise AnnotationError(
             f"validation.fraction = {kept.fraction:g} is less than half a photo of each source, so that none chooses "
