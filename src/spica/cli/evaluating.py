@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from spica.cli.detecting import Device, Gsd, Tile, ViewCount, Views, Weights, looks_of
+from spica.cli.detecting import Device, Gsd, Tile, ViewCount, Views, Weights, found_on, looks_of
 from spica.cli.terminal import misuse, progress, say, show
 
 if TYPE_CHECKING:
@@ -231,8 +231,6 @@ def _detected(detect: "Detector", labels: "Labels", looks: "Looks") -> dict[str,
     Raises:
         ImageError: if none can be read.
     """
-    from spica.cli.detecting import found_on
-
     found = found_on(detect, [image.path for image in labels], looks)
     return {image.id: found[image.path] for image in labels if image.path in found}
 
