@@ -12,10 +12,12 @@ SpicaError
     MissingExtraError an optional part of Spica that is not installed
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Literal, TypeAlias
+
+_NAMED = 5  # of many things that are wrong in one way
 
 Extra: TypeAlias = Literal["train", "geo", "ground"]
 
@@ -66,6 +68,16 @@ class MissingExtraError(SpicaError):
 
 class OutputError(SpicaError):
     """A result that cannot be written: no such folder, no permission, no space, or older results in the way."""
+
+
+def listed(items: Sequence[str], between: str = ", ") -> str:
+    """Return the first few of many things for a message, and how many more there are.
+
+    >>> listed(["a", "b"]), listed(["a", "b", "c", "d", "e", "f", "g"])
+    ('a, b', 'a, b, c, d, e, and 2 more')
+    """
+    more = [f"and {len(items) - _NAMED:,} more"] if len(items) > _NAMED else []
+    return between.join([*items[:_NAMED], *more])
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spica.counting.naming import Named, photos_meant
+from spica.counting.naming import KnownPhotos, photos_meant
 from spica.counting.tables import read_frames, read_plots
 
 PHOTOS = ("Plot 1/IMG_1003.jpg", "Plot 2/IMG_1003.jpg", "Plot 2/IMG_1004.JPG", "top.png")
@@ -32,7 +32,7 @@ def test_a_photo_is_named_by_more_or_less_of_its_path(name: str, photo: str) -> 
     "name",
     [
         *("Plot 3/IMG_1004.JPG", "t 1/IMG_1003.jpg", "1003.jpg", "op.png", "Plot 1", ""),
-        *("other/Plot 1/IMG_1003.jpg", "Plot 2/top.png", "/work/me/field/top.png"),
+        *("other/Plot 1/IMG_1003.jpg", "Plot 2/top.png", "/mnt/me/field/top.png"),
     ],
 )
 def test_a_path_is_that_of_the_photo_folder_by_folder(name: str) -> None:
@@ -55,13 +55,13 @@ def test_rows_of_other_folders_are_not_of_the_one_that_is_counted() -> None:
 
 
 def test_a_table_says_why_a_row_names_no_photo(tmp_path: Path) -> None:
-    photos = [f"{number}/a.jpg" for number in range(1, 6)] + ["b.jpg", "c.jpg"]
+    photos = [f"{number}/a.jpg" for number in range(1, 8)] + ["b.jpg", "c.jpg"]
     table = tmp_path / "plots.csv"
     table.write_text("Image, PLOT\na.jpg,1\nz.jpg,2\n1/b.jpg,3\nfield/1/a.jpg,5\nd.jpg,6\n4/a.jpg,7\n")
-    plots, problems = read_plots(table, Named([*photos[:4], *photos[5:]], ["5/a.jpg", "day/d.jpg"], "field"))
+    plots, problems = read_plots(table, KnownPhotos([*photos[:4], *photos[5:]], ["5/a.jpg", "day/d.jpg"], "field"))
     assert plots == {"1/a.jpg": "5", "4/a.jpg": "7"}
     assert [(problem.row, problem.text) for problem in problems] == [
-        (2, "several photos have that name: 1/a.jpg, 2/a.jpg, 3/a.jpg and 2 more"),
+        (2, "several photos have that name: 1/a.jpg, 2/a.jpg, 3/a.jpg, 4/a.jpg, 6/a.jpg, and 2 more"),
         (3, "there is no such photo"),
         (4, "there is no such photo"),
         (6, "the photo could not be counted, so its plot lacks it"),
@@ -72,14 +72,14 @@ def test_a_table_says_why_a_row_names_no_photo(tmp_path: Path) -> None:
 def test_the_corners_on_a_photo_that_failed_are_those_of_no_other(tmp_path: Path) -> None:
     table = tmp_path / "frames.csv"
     table.write_text("image,x1,y1,x2,y2,x3,y3,x4,y4\nday1/a.jpg,0,0,9,0,9,9,0,9\n")
-    frames, problems = read_frames(table, Named(["a.jpg"], ["day1/a.jpg"]), (1.0, 1.0))
+    frames, problems = read_frames(table, KnownPhotos(["a.jpg"], ["day1/a.jpg"]), (1.0, 1.0))
     assert (frames, [problem.kind for problem in problems]) == ({}, ["failed photo"])
 
 
 def test_names_with_a_comma_are_kept_in_tables_with_decimal_commas(tmp_path: Path) -> None:
     plots, frames = tmp_path / "plots.csv", tmp_path / "frames.csv"
     plots.write_text("image;x1\n1,5;2,5\n")
-    assert read_plots(plots, Named(["1,5.jpg", "1.5.jpg"]), column="x1") == ({"1,5.jpg": "2,5"}, ())
+    assert read_plots(plots, KnownPhotos(["1,5.jpg", "1.5.jpg"]), column="x1") == ({"1,5.jpg": "2,5"}, ())
     frames.write_text("image;x1;y1;x2;y2;x3;y3;x4;y4\n1,5;0,5;0;9;0;9;9;0;9\n")
-    found, problems = read_frames(frames, Named(["1,5.jpg"]), (1.0, 1.0))
+    found, problems = read_frames(frames, KnownPhotos(["1,5.jpg"]), (1.0, 1.0))
     assert (found["1,5.jpg"].corners[0].tolist(), problems) == ([0.5, 0], ())

@@ -14,7 +14,7 @@ from spica.detections import Detections, no_detections
 from spica.errors import SubmissionError
 from spica.labels.labelled import LabelledImage
 from spica.prediction.submission import (
-    Listed,
+    ListedImage,
     check_submission,
     read_domains,
     read_submission,
@@ -136,7 +136,7 @@ def test_the_2021_form_needs_a_domain_for_each_image(file: Path) -> None:
 
 def test_domains_are_read_by_id_and_keep_the_names_of_the_table(tmp_path: Path) -> None:
     (tmp_path / "test.csv").write_text("image_name,BoxesString,domain\na.png,no_box,usask_1\nb,no_box,NAU_2\n")
-    assert read_domains(tmp_path / "test.csv") == {"a": Listed("a.png", "usask_1"), "b": Listed("b", "NAU_2")}
+    assert read_domains(tmp_path / "test.csv") == {"a": ListedImage("a.png", "usask_1"), "b": ListedImage("b", "NAU_2")}
 
 
 @pytest.mark.parametrize("row", ["a,NAU_2", "a.jpg,NAU_2", "b,", ",NAU_2", "b,NAU_2,more"])

@@ -96,19 +96,16 @@ def convert(
     Exits with 1 if a photo was left out because of its name.
     """
     from spica.labels.folder import read_labels, write_found, write_labels
-    from spica.labels.found import FoundHeads
     from spica.prediction.correcting import to_be_corrected
     from spica.prediction.reading import is_result_folder, read_results
 
     if is_result_folder(folder):
         every = to_be_corrected(read_results(folder), photos)
-        named = with_usable_names(folder, every.images)
-        kept = set(named)
-        scores = tuple(one for image, one in zip(every.images, every.scores, strict=True) if image in kept)
-        write_found(FoundHeads(named, scores, every.model), out, to)
-        boxes = sum(image.heads for image in named)
-        typer.echo(f"{len(named):,} images, {boxes:,} boxes to be corrected in {to}: {out}")
-        fail_if_left_out(len(every.images) - len(named), "rename them and predict again")
+        found = every.on(with_usable_names(folder, every.images))
+        write_found(found, out, to)
+        boxes = sum(image.heads for image in found.images)
+        typer.echo(f"{len(found.images):,} images, {boxes:,} boxes to be corrected in {to}: {out}")
+        fail_if_left_out(len(every.images) - len(found.images), "rename them and predict again")
         return
     if is_result_folder(folder / BOXES):
         fail(f"error: {folder}: holds counts; what they are of is in {folder / BOXES}, convert that")

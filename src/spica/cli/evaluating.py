@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 
 _EVALUATION, _REPORT = "evaluation.json", "report.html"
-_NAMED = 5  # of the images that are lacking
 _LONGEST_ID = 4096  # letters; behind an id there may be all boxes of a photo, more than a field of CSV may hold
 
 
@@ -164,14 +163,13 @@ def _lacking(asked: "Mapping[Path, set[str]]", labels: "Labels", strictly: Path 
     Raises:
         AnnotationError: if some are not that the file `strictly` names.
     """
-    from spica.errors import AnnotationError
+    from spica.errors import AnnotationError, listed
 
     known = {image.id for image in labels}
     remarks = []
     for file, ids in asked.items():
         if missing := sorted(ids - known):
-            named = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
-            remark = f"{file}: {len(missing):,} of {len(ids):,} images have no sound label: {named}"
+            remark = f"{file}: {len(missing):,} of {len(ids):,} images have no sound label: {listed(missing)}"
             if file == strictly:
                 raise AnnotationError(f"{remark}; see `spica data check`, or delete them from the file")
             say(f"{remark}; the others are evaluated")

@@ -49,10 +49,10 @@ def frames_on(results: "Results", frame: Frame) -> tuple[dict[str, "Quadrat"], t
     Corners that were found are drawn on pictures in `frames`; all that are known are written to `frames.csv`.
     """
     from spica.counting.tables import read_frames, write_frames
-    from spica.prediction.reading import named
+    from spica.prediction.reading import known_photos
 
     names = [photo.name for photo in results.photos]
-    given, problems = read_frames(frame.corners, named(results), frame.sides) if frame.corners else ({}, ())
+    given, problems = read_frames(frame.corners, known_photos(results), frame.sides) if frame.corners else ({}, ())
     lacking = [photo for photo in results.photos if photo.name not in given]
     found, unseen = _found(lacking, results, frame) if lacking else ({}, ())
     frames = {name: one for name in names if (one := given.get(name, found.get(name))) is not None}

@@ -51,10 +51,10 @@ def count_photos(
     from spica.counting.tables import COUNT_COLUMNS, ONCE_COLUMNS, PLOT_COLUMNS, read_plots, write_counts
     from spica.prediction.copies import copies_told
     from spica.prediction.parts import by_plot, part_of
-    from spica.prediction.reading import named
+    from spica.prediction.reading import known_photos
 
     names, column = [photo.name for photo in results.photos], sums.column
-    plot_of, problems = ({}, ()) if sums.plots is None else read_plots(sums.plots, named(results), column)
+    plot_of, problems = ({}, ()) if sums.plots is None else read_plots(sums.plots, known_photos(results), column)
     grounds, unread = _grounds(measures, results)
     framed = measures.frame is not None
     parts = [
@@ -95,7 +95,7 @@ def check_plots(sums: Sums) -> None:
     Raises:
         AnnotationError: if the table cannot be read.
     """
-    from spica.counting.naming import Named
+    from spica.counting.naming import KnownPhotos
     from spica.counting.tables import read_plots
     from spica.rasters.plots import PLOT_SUFFIXES
 
@@ -106,7 +106,7 @@ def check_plots(sums: Sums) -> None:
             f"error: {sums.plots}: polygons need one GeoTIFF with coordinates to lie on; for photos give a CSV: "
             "image,plot"
         )
-    read_plots(sums.plots, Named(()), sums.column)
+    read_plots(sums.plots, KnownPhotos(()), sums.column)
 
 
 def sides_of(frame: str) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from spica.labels.photonames import ends_of, slashed
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class KnownPhotos:
     """The photos that a table may name: those that were counted, and those that `failed`.
 
     `folder` is where their names begin: "day1/a.jpg" of the folder "/home/me/trial" is "trial/day1/a.jpg" as well.

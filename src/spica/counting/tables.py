@@ -9,12 +9,12 @@ import numpy as np
 
 from spica.counting.counts import Count
 from spica.counting.ground import Quadrat
-from spica.counting.naming import Named, photos_meant
+from spica.counting.naming import KnownPhotos, photos_meant
+from spica.errors import listed
 from spica.labels.problems import Place, Problem, error
 from spica.labels.table import read_table, write_table
 
 _Value = TypeVar("_Value")
-_SHOWN = 3  # photos that a name may mean
 _CORNERS = ("x1", "y1", "x2", "y2", "x3", "y3", "x4", "y4")
 _FIELDS = ("photos", "found", "heads", "low", "high", "area_m2", "density", "density_low", "density_high", "flags")
 COUNT_COLUMNS = ("plot", "image", *_FIELDS[1:])
@@ -23,7 +23,7 @@ ONCE_COLUMNS = (*COUNT_COLUMNS, "found_once", "area_once_m2")
 OVERLAP_COLUMNS = ("image", "other", "part_of_image", "part_of_other", "fitting", "by_way_of")
 
 
-def read_plots(file: Path, photos: Named, column: str = "plot") -> tuple[dict[str, str], tuple[Problem, ...]]:
+def read_plots(file: Path, photos: KnownPhotos, column: str = "plot") -> tuple[dict[str, str], tuple[Problem, ...]]:
     """Return the plot of each photo in a CSV file with columns image and `column`; further columns do not matter.
 
     A photo may be named by its path, or an end of it: see `photos_meant`. Photos that failed have a plot that lacks
@@ -36,7 +36,7 @@ def read_plots(file: Path, photos: Named, column: str = "plot") -> tuple[dict[st
 
 
 def read_frames(
-    file: Path, photos: Named, sides: tuple[float, float]
+    file: Path, photos: KnownPhotos, sides: tuple[float, float]
 ) -> tuple[dict[str, Quadrat], tuple[Problem, ...]]:
     """Return the frame on each photo from a CSV file with its inner corners, in pixels: image, x1, y1, x2 ... y4.
 
@@ -94,7 +94,7 @@ def _number(value: float | None, digits: int) -> str:
 def _read(
     file: Path,
     columns: Sequence[str],
-    photos: Named,
+    photos: KnownPhotos,
     parsed: Callable[[Place, Mapping[str, str]], _Value | Problem],
     numbers: Collection[str] = (),
 ) -> tuple[dict[str, _Value], tuple[Problem, ...]]:
@@ -126,9 +126,7 @@ def _unclear(place: Place, named: str, photos: Sequence[str]) -> Problem:
     remedy = "name it as in counts.csv; the row is left out"
     if not photos:
         return error("unknown photo", place, named, "there is no such photo", remedy)
-    shown, more = ", ".join(photos[:_SHOWN]), len(photos) - _SHOWN
-    text = f"several photos have that name: {shown}" + (f" and {more:,} more" if more > 0 else "")
-    return error("unclear photo", place, named, text, remedy)
+    return error("unclear photo", place, named, f"several photos have that name: {listed(photos)}", remedy)
 
 
 def _plot(column: str, place: Place, row: Mapping[str, str]) -> str | Problem:

@@ -30,6 +30,11 @@ class FoundHeads:
         if any(boxes != scores for boxes, scores in counts):
             raise ValueError(f"numbers of boxes and scores are {counts}, expected as many scores as boxes")
 
+    def on(self, images: Labels) -> "FoundHeads":
+        """Return what was found on some of the images."""
+        scores = dict(zip((image.path for image in self.images), self.scores, strict=True))
+        return FoundHeads(images, tuple(scores[image.path] for image in images), self.model)
+
 
 def found_heads(images: Sequence[tuple[LabelledImage, Detections]], model: str) -> FoundHeads:
     """Return what was found on photos, each box cut at the border of its photo; `images` say which photos these are.

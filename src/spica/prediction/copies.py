@@ -1,10 +1,8 @@
 """Photos that a sum counts twice: copies of one file, as phones and clouds make them."""
 
-from spica.errors import ImageError
+from spica.errors import ImageError, listed
 from spica.labels.copies import copies_among
 from spica.prediction.reading import Results, paths_of
-
-_SHOWN = 3  # pairs told by name
 
 
 def copies_told(results: Results) -> str:
@@ -20,9 +18,7 @@ def copies_told(results: Results) -> str:
     pairs = [f"{same[0]} and {copy}" for same in copies_among(photos) for copy in same[1:]]
     if not pairs:
         return ""
-    shown, more = ", ".join(pairs[:_SHOWN]), len(pairs) - _SHOWN
-    rest = f", and {more:,} more" if more > 0 else ""
     return (
-        f"{len(pairs):,} photo(s) counted again, for two files are the same: {shown}{rest}; delete one of each two and "
-        "count again"
+        f"{len(pairs):,} photo(s) counted again, for two files are the same: {listed(pairs)}; delete one of each two "
+        "and count again"
     )

@@ -35,7 +35,7 @@ from spica.prediction.results import (
     write_tables,
 )
 from spica.prediction.runtime import Detector, Facts
-from spica.prediction.submission import Listed, require_place, write_gwhd_submission, write_submission
+from spica.prediction.submission import ListedImage, require_place, write_gwhd_submission, write_submission
 
 MANIFEST = "manifest.json"
 STAMPS = "photos.json"  # of results that can be renewed: `spica.prediction.renewal`
@@ -64,7 +64,7 @@ class Order:
     score: float
     pictures: bool = True
     submission: Path | None = None
-    domains: Mapping[str, Listed] | None = None
+    domains: Mapping[str, ListedImage] | None = None
     model: str = "unnamed"
     facts: Facts = field(default_factory=dict)
     card: Card | None = None
@@ -191,7 +191,8 @@ def predict_folder(
     finally:
         write_tables(order.out, journal)
         journal.close()
-    _submit(order, {ids[one.name]: one.found for one in journal if ids and one.found is not None})
+    if order.submission is not None:
+        _submit({ids[one.name]: one.found for one in journal if one.found is not None}, order.submission, order.domains)
     summary = replace(
         _summary(journal),
         photos=len(photos),
@@ -277,15 +278,13 @@ def open_journal(order: Order) -> Journal:
     return journal
 
 
-def _submit(order: Order, found: Mapping[str, Detections]) -> None:
-    """Write what was found on each image, by its id, as the submission that is asked for."""
-    if order.submission is None:
-        return
-    if order.domains is None:
-        write_submission(order.submission, found)
-        return
-    named = {order.domains[name].name: detections for name, detections in found.items()}
-    write_gwhd_submission(order.submission, named, dict(order.domains.values()))
+def _submit(found: Mapping[str, Detections], file: Path, domains: Mapping[str, ListedImage] | None) -> None:
+    """Write what was found on each image, by its id, as Kaggle's submission; with `domains` as that of 2021."""
+    if domains is None:
+        write_submission(file, found)
+    else:
+        named = {domains[name].name: detections for name, detections in found.items()}
+        write_gwhd_submission(file, named, dict(domains.values()))
 
 
 def _check_names(photos: Mapping[str, Path], ids: Mapping[str, str], order: Order) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from spica.boxes import no_boxes
 from spica.counting.intervals import CountModel
-from spica.counting.naming import Named
+from spica.counting.naming import KnownPhotos
 from spica.detections import COLUMNS, Detections
 from spica.errors import AnnotationError, SubmissionError
 from spica.images import name_photos, named_from
@@ -44,10 +44,10 @@ class Results:
     place: str = ""
 
 
-def named(results: Results) -> Named:
+def known_photos(results: Results) -> KnownPhotos:
     """Return the photos of results as tables may name them."""
     folder = named_from(results.inputs).as_posix() if results.inputs else ""
-    return Named([photo.name for photo in results.photos], results.failed, folder)
+    return KnownPhotos([photo.name for photo in results.photos], results.failed, folder)
 
 
 def is_result_folder(path: Path) -> bool:

@@ -16,7 +16,7 @@ from jaxtyping import Float64
 
 from spica.boxes import boxes_from_corner_and_size, corner_and_size_from_boxes
 from spica.detections import Detections, no_detections
-from spica.errors import OutputError, SubmissionError
+from spica.errors import OutputError, SubmissionError, listed
 from spica.images import write_atomically
 from spica.labels.labelled import LabelledImage
 from spica.labels.photofiles import image_id
@@ -26,12 +26,10 @@ KAGGLE_COLUMNS = ("image_id", "PredictionString")
 GWHD_COLUMNS = ("image_name", "PredString", "domain")
 NO_BOX = "no_box"
 
-_SHOWN = 5  # bad rows, or ids, named in one message
-
 Numbers: TypeAlias = Float64[np.ndarray, "n k"]
 
 
-class Listed(NamedTuple):
+class ListedImage(NamedTuple):
     """An image as the challenge of 2021 lists it: its name, with or without an ending, and its domain."""
 
     name: str
@@ -60,31 +58,29 @@ def write_gwhd_submission(path: Path, predictions: Mapping[str, Detections], dom
     """
     missing = [name for name in predictions if name not in domains]
     if missing:
-        raise ValueError(
-            f"{len(missing)} image(s) have no domain, first {', '.join(missing[:_SHOWN])}; give one for each"
-        )
+        raise ValueError(f"{len(missing)} image(s) have no domain, first {listed(missing)}; give one for each")
     rows = [(name, _gwhd_string(name, detections), domains[name]) for name, detections in predictions.items()]
     _write(path, GWHD_COLUMNS, rows)
 
 
-def read_domains(path: Path) -> dict[str, Listed]:
+def read_domains(path: Path) -> dict[str, ListedImage]:
     """Return the images that a table of the challenge of 2021 lists, by their id; columns image_name and domain.
 
     Raises:
         AnnotationError: if the file cannot be read, or lacks a column.
         SubmissionError: if a row makes no sense, or an image is there twice.
     """
-    table = read_table(path, GWHD_COLUMNS[::2])
+    table = read_table(path, ("image_name", "domain"))
     problems = [f"row {problem.row}: {problem.text}" for problem in table.problems]
-    listed: dict[str, Listed] = {}
+    images: dict[str, ListedImage] = {}
     for place, row in table.rows:
-        one = Listed(row["image_name"].strip(), row["domain"].strip())
-        if not all(one) or image_id(one.name) in listed:
+        one = ListedImage(row["image_name"].strip(), row["domain"].strip())
+        if not all(one) or image_id(one.name) in images:
             problems.append(f"row {place.row}: image {one.name!r} has no name, no domain, or was there before")
-        listed[image_id(one.name)] = one
+        images[image_id(one.name)] = one
     if problems:
-        raise SubmissionError(f"{path}: {len(problems)} bad row(s): {_listed(problems, '; ')}; mend them")
-    return listed
+        raise SubmissionError(f"{path}: {len(problems)} bad row(s): {listed(problems, '; ')}; mend them")
+    return images
 
 
 def require_place(path: Path, taken: Iterable[Path] = ()) -> None:
@@ -131,7 +127,7 @@ def read_submission(path: Path) -> dict[str, Detections]:
             problems.append(f"row {number}: image {name!r} was there before, expected each image once")
         found[name] = detections
     if problems:
-        raise SubmissionError(f"{path}: {len(problems)} bad row(s): {_listed(problems, '; ')}; mend or write it again")
+        raise SubmissionError(f"{path}: {len(problems)} bad row(s): {listed(problems, '; ')}; mend or write it again")
     return found
 
 
@@ -142,19 +138,14 @@ def check_submission(predictions: Mapping[str, Detections], labels: Sequence[Lab
     unknown = [name for name in predictions if name not in known]
     lines = []
     if missing:
-        lines.append(f"{len(missing)} labelled image(s) are missing: {_listed(missing, ', ')}; give each a row")
+        lines.append(f"{len(missing)} labelled image(s) are missing: {listed(missing)}; give each a row")
     if unknown:
-        lines.append(f"{len(unknown)} image(s) are not labelled: {_listed(unknown, ', ')}; take their rows out")
+        lines.append(f"{len(unknown)} image(s) are not labelled: {listed(unknown)}; take their rows out")
     return lines
 
 
 class _BadRowError(Exception):
     """What is wrong with one row."""
-
-
-def _listed(items: Sequence[str], between: str) -> str:
-    more = f"{between}and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
-    return between.join(items[:_SHOWN]) + more
 
 
 def _write(path: Path, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
